@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+uint32_t mpl_clock_detect(void)
+{
+#if defined(__x86_64__)
+    static const char trusted[] = "tsc\n";
+#elif defined(__aarch64__)
+    static const char trusted[] = "arch_sys_counter\n";
+#else
+    static const char trusted[] = "?";
+#endif
+    char name[64];
+    int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return MPL_CLOCK_MONOTONIC;
+    ssize_t n = read(fd, name, sizeof name - 1);
+    close(fd);
+    name[n > 0 ? n : 0] = '\0';
+    return strcmp(name, trusted) == 0 ? MPL_CLOCK_COUNTER : MPL_CLOCK_MONOTONIC;
+}
+
+void mpl_clock_wall_read(struct mpl_clock_wall *w, uint32_t kind, uint64_t base_stamp, uint64_t base_monotonic_ns)
+{
+    /* The stamp lies between two readings of the slower clocks, so that being preempted between them shows. Three tries
+     * are enough to be within a microsecond nearly always; one that fails only shifts displayed times of one pass. */
+    uint64_t shortest = UINT64_MAX, stamp_then = base_stamp, monotonic_then = base_monotonic_ns;
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = mpl_clock_stamp(kind);
+        int64_t wall_ns = mpl_clock_wall_ns();
+        uint64_t monotonic_ns = mpl_clock_monotonic_ns(), after = mpl_clock_stamp(kind);
+        if (after - before >= shortest)
+            continue;
+        shortest = after - before;
+        stamp_then = before + shortest / 2;
+        monotonic_then = monotonic_ns;
+        w->stamp = stamp_then;
+        w->wall_ns = wall_ns;
+    }
+    if (kind == MPL_CLOCK_MONOTONIC)
+        w->ns_per_tick = 1.0;
+    else if (stamp_then > base_stamp && monotonic_then > base_monotonic_ns)
+        w->ns_per_tick = (double)(monotonic_then - base_monotonic_ns) / (double)(stamp_then - base_stamp);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434 /* the same on every architecture; headers before 5.3 lack it */
+#endif
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+}
+
+void mpl_os_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns)
+{
+    struct timespec timeout = timespec_of(timeout_ns);
+    /* Every outcome (woken, changed, timed out, interrupted) sends the caller back to look at its condition. */
+    syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, NULL, 0);
+}
+
+int mpl_os_futex_wake(_Atomic uint32_t *word, int count)
+{
+    long n = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+    return n > 0 ? (int)n : 0;
+}
+
+static bool membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
+
+bool mpl_os_membarrier_register(void)
+{
+    return membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+bool mpl_os_membarrier_global(void) { return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED); }
+
+bool mpl_os_membarrier_private(void) { return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED); }
+
+int mpl_os_fd_above_stdio(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
+    close(fd);
+    return moved < 0 ? -error : moved;
+}
+
+int mpl_os_pidfd_open(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -errno : mpl_os_fd_above_stdio(fd);
+}
+
+bool mpl_os_fd_is(int fd, uint64_t dev, uint64_t ino)
+{
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+uint64_t mpl_os_page_round(uint64_t bytes)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    return (bytes + page - 1) / page * page;
+}
+
+/* Field `field` (>= 3) of /proc/PID/stat. The command name before it may hold spaces and parentheses, so fields are
+ * counted from the last ")". */
+static uint64_t stat_field(pid_t pid, unsigned field)
+{
+    char path[32], line[1024];
+    struct mpl_text t = {path, 0, sizeof path};
+    mpl_text_str(&t, MPL_STR("/proc/"));
+    mpl_text_u64(&t, (uint64_t)pid);
+    mpl_text_str(&t, MPL_STR("/stat"));
+    int fd = open(mpl_text_cstr(&t), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, line, sizeof line - 1);
+    close(fd);
+    if (n <= 0)
+        return 0;
+    line[n] = '\0';
+    const char *p = strrchr(line, ')');
+    for (unsigned i = 2; p && i < field; i++)
+        p = strchr(p + 1, ' ');
+    uint64_t value = 0;
+    for (p = p ? p + 1 : ""; *p >= '0' && *p <= '9'; p++)
+        value = value * 10 + (uint64_t)(*p - '0');
+    return value;
+}
+
+uint64_t mpl_os_start_time(pid_t pid) { return stat_field(pid, 22); }
+
+pid_t mpl_os_parent(pid_t pid) { return (pid_t)stat_field(pid, 4); }
+
+uint64_t mpl_os_pid_namespace(void)
+{
+    struct stat st;
+    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+pid_t mpl_os_thread_id(void) { return (pid_t)syscall(SYS_gettid); }
+
+bool mpl_os_is_set_id(void) { return getauxval(AT_SECURE) != 0; }
+
+void mpl_os_random(void *bytes, unsigned n)
+{
+    unsigned char *out = bytes;
+    if (getrandom(out, n, GRND_NONBLOCK) == (ssize_t)n)
+        return;
+    uint64_t mix = mpl_clock_monotonic_ns() ^ (uint64_t)mpl_clock_wall_ns() << 20 ^ (uint64_t)getpid();
+    for (unsigned i = 0; i < n; i++) {
+        mix = mix * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407); /* Knuth's MMIX generator */
+        out[i] = (unsigned char)(mix >> 56);
+    }
+}
+
+void mpl_os_sleep_ns(uint64_t ns)
+{
+    struct timespec t = timespec_of(ns);
+    nanosleep(&t, NULL);
+}
+
+int mpl_os_allocate(int fd, uint64_t offset, uint64_t bytes)
+{
+    int error;
+    do {
+        error = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
+    } while (error == EINTR);
+    if (error != EOPNOTSUPP && error != EINVAL && error != ENOSYS)
+        return -error;
+    /* A file system without fallocate (musl does not emulate it): zeros written now are pages that exist. */
+    static const char zeros[4096];
+    for (uint64_t at = offset; at < offset + bytes;) {
+        size_t n = offset + bytes - at < sizeof zeros ? (size_t)(offset + bytes - at) : sizeof zeros;
+        ssize_t written = pwrite(fd, zeros, n, (off_t)at);
+        if (written < 0 && errno != EINTR)
+            return -errno;
+        at += written > 0 ? (uint64_t)written : 0;
+    }
+    return 0;
+}
+
+int mpl_os_cancel_disable(void)
+{
+    int state = PTHREAD_CANCEL_ENABLE;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    return state;
+}
+
+void mpl_os_cancel_restore(int state) { pthread_setcancelstate(state, NULL); }

