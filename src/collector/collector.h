@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * The collector of one session: rings in, files and streams out. mpl_collector_pass is one bounded step without a clock or
+ * thread of its own, so that tests can drive it; life.c gives it both.
+ *
+ *     pass.c     look at news, attention and hot rings; merge; emit; cool
+ *     merge.c    the heap of rings by stamp
+ *     emit.c     record -> attributes -> line -> sinks
+ *     commit.c   decide a batch, release the rings, write
+ *     loss.c     what was lost becomes a line
+ *     members.c  who belongs, who is dead
+ *     life.c     lead, nap, sleep, leave
+ */
+#ifndef MPL_COLLECTOR_COLLECTOR_H
+#define MPL_COLLECTOR_COLLECTOR_H
+
+#include "base/clock.h"
+#include "collector/defs.h"
+#include "collector/merge.h"
+#include "collector/sink.h"
+#include "collector/view.h"
+#include "collector/watch.h"
+#include "shm/wake.h"
+#include "shm/abi.h"
+#include "shm/dir.h"
+
+struct mpl_collector {
+    char dir[MPL_DIR_MAX];
+    int dir_fd, control_fd;
+    uint64_t control_dev, control_ino;
+    struct mpl_control *control;
+    const struct mpl_candidates *candidates;
+    uint32_t takeover;         /* our number; another in the control file: we have been replaced */
+    bool is_replaced;
+    uint64_t batch_seq;        /* decided so far */
+    uint64_t horizon_ticks, cold_after_ticks;
+
+    struct mpl_watch *watch;   /* NULL: deaths are not watched for (tests) */
+    struct mpl_member_view *member[MPL_SLOTS_MAX];
+    uint64_t joining_since_ns[MPL_SLOTS_MAX]; /* 0: not joining */
+    uint32_t check_next;       /* member whose life is looked at next */
+    uint32_t alive_count, ending_count; /* members; ending: dead or leaving, and not removed yet */
+    bool has_deaths;           /* since life.c looked last */
+    uint64_t pid_ns;
+    uint32_t member_bound;     /* slots below it may have a member */
+    uint32_t news_seen;
+    struct mpl_defs defs;
+
+    /* rings by attention index, and the hot ones */
+    struct mpl_ring_view **indexed;
+    uint32_t indexed_count, indexed_capacity;
+    uint32_t index_free;       /* no index below it is free */
+    struct mpl_ring_view **hot;
+    uint32_t hot_count, hot_capacity;
+
+    /* one pass */
+    uint64_t now_stamp;        /* T0 */
+    struct mpl_clock_wall wall;
+    struct mpl_heap heap;
+    uint64_t pass_records, pass_bytes;
+    bool is_blocked;           /* a sink must catch up before anything more is merged */
+
+    /* the batch that is being filled */
+    struct mpl_ring_view **touched;
+    uint32_t touched_count, touched_capacity;
+    uint32_t touched_members;  /* members with is_touched */
+    uint64_t batch_records;
+
+    /* one record */
+    char *copy;
+    size_t copy_cap;
+    char *line;
+    size_t line_cap;
+
+    struct mpl_sink *sink[MPL_SINKS_MAX];
+    uint32_t sink_count;
+    uint32_t sinks_up;         /* mask: opened, and not given up */
+
+    /* how far everything is written; the stamp a flusher compares with */
+    uint64_t written_until, streamed_until, flush_seen;
+};
+
+/* Takes the session at `dir` over: maps it, finishes what a predecessor had decided, opens the sinks. The caller holds the
+ * lock on control_fd. 0 or -errno with a sentence; mpl_collector_fini also after a failure. */
+int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
+                       const struct mpl_candidates *candidates);
+void mpl_collector_fini(struct mpl_collector *c);
+
+/* One pass over what is there now. `stamp` is T0, taken before this call by mpl_clock_stamp_before_loads; `now_ns` is
+ * CLOCK_MONOTONIC. c->pass_records and pass_bytes tell what was done. */
+void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns);
+
+/* ---- pass.c ---- */
+
+/* The ring is looked at in every pass from now on. */
+void mpl_pass_heat(struct mpl_collector *c, struct mpl_ring_view *r);
+void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r);
+
+/* ---- emit.c ---- */
+
+/* Puts the record at r->pos into the sinks' buffers. False: a sink has no room (c->is_blocked), the record stays. */
+bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r);
+
+/* A line of our own, at level WARNING under the logger "mplog", in the name of process and thread of `r` or of the process of
+ * `m` (NULL: the collector), for the sinks in `sinks`. */
+void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m, const struct mpl_ring_view *r,
+                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* ---- commit.c ---- */
+
+/* The ring's position belongs to the batch that is being filled. */
+void mpl_commit_touch(struct mpl_collector *c, struct mpl_ring_view *r);
+
+/* Decides what was filled, gives the rings their space back and starts the writing. False: we have been replaced. */
+bool mpl_commit(struct mpl_collector *c);
+
+/* Writes pending batches, retries failed ones, gives sinks up and takes them back. True: nothing is pending. */
+bool mpl_commit_write(struct mpl_collector *c, uint64_t now_ns);
+
+/* ---- loss.c ---- */
+
+/* Lines for losses that no line tells of yet. */
+void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r);
+void mpl_loss_report_member(struct mpl_collector *c, struct mpl_member_view *m);
+void mpl_loss_report_sink(struct mpl_collector *c, struct mpl_sink *s); /* and a stream whose reader has gone */
+
+/* ---- members.c ---- */
+
+/* Takes in new members and rings, and the dead and leaving. Reads head.news first. */
+void mpl_members_scan(struct mpl_collector *c);
+
+/* Removes members that are dead or leaving and drained. */
+void mpl_members_remove_drained(struct mpl_collector *c);
+
+/* A few at a time: has a process been replaced by exec, is the one without pidfd alive, and whose stderr is still ours? */
+void mpl_members_check_lives(struct mpl_collector *c);
+
+/* Is descriptor 2 of any living member the file (dev, ino)? */
+bool mpl_members_have_stderr(struct mpl_collector *c, uint64_t dev, uint64_t ino);
+
+/* Has a descriptor that is the file (dev, ino); opens a duplicate of it. -1: none. */
+int mpl_members_find_fd(struct mpl_collector *c, uint64_t dev, uint64_t ino);
+
+#endif

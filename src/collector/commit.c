@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * Deciding a batch. In this order: the new positions and the new lines are laid down under the tag batch_seq + 1; batch_seq is
+ * stored; the rings get their space back; the lines are written. Whoever takes over after a death before the store finds
+ * nothing of it in force, after it everything. See docs/design.md M8.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "collector/collector.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* A write that failed is tried again after this long, then twice as long, ... */
+#define RETRY_LEAST_NS (10 * NS_PER_MS)
+#define RETRY_MOST_NS (1000 * NS_PER_MS)
+
+void mpl_commit_touch(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    if (r->is_touched)
+        return;
+    if (c->touched_count == c->touched_capacity) {
+        uint32_t capacity = c->touched_capacity ? c->touched_capacity * 2 : 64;
+        struct mpl_ring_view **touched = realloc(c->touched, capacity * sizeof(struct mpl_ring_view *));
+        if (!touched)
+            return; /* its records are merged again with the next batch: doubled rather than lost */
+        c->touched = touched;
+        c->touched_capacity = capacity;
+    }
+    r->is_touched = true;
+    c->touched[c->touched_count++] = r;
+}
+
+static uint64_t tag_of(const _Atomic uint64_t *tag) { return atomic_load_explicit(tag, memory_order_relaxed); }
+
+static void prepare_names(struct mpl_ring_view *r, uint64_t tag)
+{
+    struct mpl_names *n = r->ring->names;
+    n = tag_of(&n[0].tag) > tag_of(&n[1].tag) ? &n[1] : &n[0]; /* the one not in force */
+    n->thread = r->thread;
+    n->process = r->process;
+    n->process_len = r->process_len;
+    n->thread_len = r->thread_len;
+    memcpy(n->text, r->names, sizeof n->text);
+    atomic_store_explicit(&n->tag, tag, memory_order_release); /* partner: a successor's take_names in view.c */
+    r->names_changed = false;
+}
+
+static void prepare_ring(struct mpl_ring_view *r, uint64_t tag)
+{
+    struct mpl_ring_progress *p = r->ring->progress;
+    p = tag_of(&p[0].tag) > tag_of(&p[1].tag) ? &p[1] : &p[0];
+    p->read_pos = r->pos;
+    memcpy(p->lost_reported, r->lost_reported, sizeof p->lost_reported);
+    atomic_store_explicit(&p->tag, tag, memory_order_release); /* partner: a successor's take_ring_progress in view.c */
+    if (r->names_changed)
+        prepare_names(r, tag);
+}
+
+static void prepare_member(struct mpl_member_view *m, uint64_t tag)
+{
+    struct mpl_segment_progress *p = m->head->progress;
+    p = tag_of(&p[0].tag) > tag_of(&p[1].tag) ? &p[1] : &p[0];
+    memcpy(p->lost_reported, m->lost_reported, sizeof p->lost_reported);
+    atomic_store_explicit(&p->tag, tag, memory_order_release);
+    m->is_touched = false;
+}
+
+static bool has_something(const struct mpl_collector *c)
+{
+    return c->touched_count > 0 || c->batch_records > 0 || c->touched_members > 0;
+}
+
+static bool decide(struct mpl_collector *c)
+{
+    uint64_t tag = c->batch_seq + 1, expected = c->batch_seq;
+    for (uint32_t i = 0; i < c->touched_count; i++)
+        prepare_ring(c->touched[i], tag);
+    for (uint32_t i = 0; c->touched_members > 0 && i < c->member_bound; i++) {
+        if (c->member[i] && c->member[i]->is_touched) {
+            prepare_member(c->member[i], tag);
+            c->touched_members--;
+        }
+    }
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        if (c->sinks_up >> i & 1)
+            mpl_sink_prepare(c->sink[i], tag);
+    }
+    /* The decision. A compare-and-swap, since a thread that has lost its lock (its host closed the descriptor) may only now
+     * find out that another has taken over. Release: all of the above; acquire: a successor's mpl_collector_init. */
+    if (!atomic_compare_exchange_strong_explicit(&c->control->head.batch_seq, &expected, tag, memory_order_acq_rel,
+                                                 memory_order_relaxed)) {
+        c->is_replaced = true;
+        return false;
+    }
+    c->batch_seq = tag;
+    return true;
+}
+
+static void release_rings(struct mpl_collector *c)
+{
+    for (uint32_t i = 0; i < c->touched_count; i++) {
+        struct mpl_ring_view *r = c->touched[i];
+        r->is_touched = false;
+        /* Partner: see_room in producer/space.c, acquire: we are done with the bytes before. */
+        atomic_store_explicit(&r->ring->read_pos, r->pos, memory_order_release);
+    }
+    c->touched_count = 0;
+}
+
+bool mpl_commit(struct mpl_collector *c)
+{
+    if (!has_something(c))
+        return mpl_commit_write(c, mpl_clock_monotonic_ns());
+    if (!decide(c))
+        return false;
+    release_rings(c);
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        if (c->sinks_up >> i & 1)
+            mpl_sink_decided(c->sink[i]);
+    }
+    atomic_fetch_add_explicit(&c->control->head.records_merged, c->batch_records, memory_order_relaxed);
+    c->batch_records = 0;
+    return mpl_commit_write(c, mpl_clock_monotonic_ns());
+}
+
+/* ---- writing ---- */
+
+static void note_failure(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
+{
+    if (!s->is_failing) {
+        s->is_failing = true;
+        s->failing_since_ns = now_ns;
+        s->backoff_ns = RETRY_LEAST_NS;
+        mpl_emit_notice(c, c->sinks_up & ~(UINT32_C(1) << s->index), NULL, NULL, "%s: writing fails: %s", s->name,
+                        mpl_error_text());
+    }
+    s->retry_ns = now_ns + s->backoff_ns;
+    s->backoff_ns = s->backoff_ns * 2 < RETRY_MOST_NS ? s->backoff_ns * 2 : RETRY_MOST_NS;
+    if (now_ns - s->failing_since_ns >= c->control->head.block_timeout_ns)
+        c->sinks_up &= ~(UINT32_C(1) << s->index); /* given up until a write succeeds: others go on without it */
+}
+
+static void note_success(struct mpl_collector *c, struct mpl_sink *s)
+{
+    s->is_failing = false;
+    c->sinks_up |= UINT32_C(1) << s->index;
+}
+
+/* One file. True: nothing is pending there, or it no longer holds the others up. */
+static bool write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
+{
+    uint32_t bit = UINT32_C(1) << s->index;
+    bool is_idle = !s->is_failing && !mpl_batch_is_pending(s);
+    if (is_idle || !s->batch)
+        return true;
+    if (!s->is_failing || now_ns >= s->retry_ns) {
+        int error = mpl_sink_open_file(s);
+        if (!error && mpl_batch_is_pending(s))
+            error = mpl_batch_write(s);
+        if (error)
+            note_failure(c, s, now_ns);
+        else
+            note_success(c, s);
+    }
+    return !s->is_failing || !(c->sinks_up & bit);
+}
+
+bool mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)
+{
+    bool can_go_on = true;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        struct mpl_sink *s = c->sink[i];
+        if (s->is_stream)
+            continue;
+        can_go_on = write_file(c, s, now_ns) && can_go_on;
+        if (!s->is_failing)
+            mpl_batch_sync(s, now_ns);
+    }
+    return can_go_on;
+}

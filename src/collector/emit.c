@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * A record becomes attributes, attributes become a line, the line goes to the sinks that want it.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/level.h"
+#include "collector/collector.h"
+#include "shm/codec.h"
+
+#define LINE_BYTES_LEAST 4096u
+
+/* ---- attributes ---- */
+
+static void set_site(struct mpl_record *out, const struct mpl_def_view *site)
+{
+    if (!site) { /* Python's words for a caller it cannot find */
+        out->path = MPL_STR("(unknown file)");
+        out->function = MPL_STR("(unknown function)");
+        return;
+    }
+    out->path = site->file;
+    out->function = site->function;
+    out->line = site->line;
+}
+
+static void set_common(const struct mpl_collector *c, const struct mpl_ring_view *r, const struct mpl_raw_record *raw,
+                       struct mpl_record *out)
+{
+    *out = (struct mpl_record){
+        .created_ns = mpl_clock_wall_of(&c->wall, raw->head.stamp),
+        .relative_base_ns = r->member->head ? r->member->head->relative_base_ns : 0,
+        .level = mpl_ids_level(raw->head.ids),
+        .thread = r->thread,
+        .process = r->process,
+        .process_name = {r->names, r->process_len},
+        .thread_name = {r->names + r->process_len, r->thread_len},
+        .cut_bytes = raw->cut_bytes,
+    };
+    const struct mpl_def_view *logger =
+        mpl_view_definition(r->member, mpl_ids_logger(raw->head.ids), MPL_DEF_LOGGER, c->dir_fd);
+    out->logger = logger ? logger->text : MPL_STR("root");
+}
+
+static bool set_deferred(const struct mpl_collector *c, const struct mpl_ring_view *r, const struct mpl_raw_record *raw,
+                         struct mpl_record *out, struct mpl_arg *args)
+{
+    struct mpl_def_view *site = mpl_view_definition(r->member, mpl_ids_site(raw->head.ids), MPL_DEF_SITE, c->dir_fd);
+    set_site(out, site);
+    if (!site)
+        return false; /* the only case is a segment that somebody has damaged */
+    const struct mpl_cformat *f = mpl_defs_format(site);
+    static const struct mpl_cformat none = {.conversion_count = 0};
+    if (!mpl_codec_args(raw, f ? f : &none, (site->flags & MPL_DEF_HAS_ERROR) != 0, args, &out->error))
+        return false;
+    out->show_error = (site->flags & MPL_DEF_SHOW_ERROR) != 0;
+    out->format = site->text;
+    out->c_format = f;
+    out->args = args;
+    if (!f)
+        out->message = site->text; /* not a format: shown as it is */
+    return true;
+}
+
+static void set_field(struct mpl_record *out, uint32_t tag, struct mpl_str value)
+{
+    static const struct {
+        uint32_t tag;
+        size_t offset;
+    } texts[] = {
+        {MPL_FIELD_MESSAGE, offsetof(struct mpl_record, message)},
+        {MPL_FIELD_LOGGER, offsetof(struct mpl_record, logger)},
+        {MPL_FIELD_LEVEL_NAME, offsetof(struct mpl_record, level_name)},
+        {MPL_FIELD_PATH, offsetof(struct mpl_record, path)},
+        {MPL_FIELD_FUNCTION, offsetof(struct mpl_record, function)},
+        {MPL_FIELD_THREAD_NAME, offsetof(struct mpl_record, thread_name)},
+        {MPL_FIELD_PROCESS_NAME, offsetof(struct mpl_record, process_name)},
+        {MPL_FIELD_TASK_NAME, offsetof(struct mpl_record, task_name)},
+        {MPL_FIELD_EXCEPTION, offsetof(struct mpl_record, exception)},
+        {MPL_FIELD_STACK, offsetof(struct mpl_record, stack)},
+        {MPL_FIELD_LINE_TEXT, offsetof(struct mpl_record, ready_line)},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].tag == tag) {
+            memcpy((char *)out + texts[i].offset, &value, sizeof value);
+            return;
+        }
+    }
+    int64_t number = mpl_field_i64(value);
+    switch (tag) {
+    case MPL_FIELD_LEVEL:
+        out->level = (int32_t)number;
+        break;
+    case MPL_FIELD_LINE:
+        out->line = (uint32_t)number;
+        break;
+    case MPL_FIELD_CREATED:
+        out->created_ns = number;
+        break;
+    case MPL_FIELD_THREAD:
+        out->thread = (uint64_t)number;
+        break;
+    case MPL_FIELD_PROCESS:
+        out->process = (uint32_t)number;
+        break;
+    case MPL_FIELD_RELATIVE:
+        out->relative_base_ns = out->created_ns - number;
+        break;
+    default: /* of a newer producer */
+        break;
+    }
+}
+
+static bool set_full(const struct mpl_raw_record *raw, struct mpl_record *out)
+{
+    uint32_t tag;
+    struct mpl_str value;
+    set_site(out, NULL);
+    for (uint64_t at = 0; at < raw->body_bytes;) {
+        if (!mpl_codec_field(raw, &at, &tag, &value))
+            return false;
+        set_field(out, tag, value);
+    }
+    return true;
+}
+
+static bool set_attributes(const struct mpl_collector *c, const struct mpl_ring_view *r, const struct mpl_raw_record *raw,
+                           struct mpl_record *out, struct mpl_arg *args)
+{
+    set_common(c, r, raw, out);
+    switch (mpl_kind_of(raw->head.kind_words)) {
+    case MPL_RECORD_DEFERRED:
+        return set_deferred(c, r, raw, out, args);
+    case MPL_RECORD_TEXT:
+        set_site(out, NULL);
+        return mpl_codec_text(raw, &out->message);
+    case MPL_RECORD_FULL:
+        return set_full(raw, out);
+    default:
+        return false;
+    }
+}
+
+/* ---- lines ---- */
+
+/* The line of `record` as `s` shows it, newline at its end, in c->line. len 0: out of memory. */
+static struct mpl_str render(struct mpl_collector *c, struct mpl_sink *s, const struct mpl_record *record)
+{
+    for (;;) {
+        struct mpl_text t = {c->line, 0, c->line_cap};
+        mpl_pattern_render(s->pattern, record, &s->asctime, s->escape, &t);
+        mpl_text_char(&t, '\n');
+        if (mpl_text_fits(&t))
+            return (struct mpl_str){t.data, t.len};
+        size_t larger = t.len < LINE_BYTES_LEAST ? LINE_BYTES_LEAST : t.len + t.len / 4;
+        char *line = realloc(c->line, larger);
+        if (!line)
+            return (struct mpl_str){NULL, 0};
+        c->line = line;
+        c->line_cap = larger;
+    }
+}
+
+static bool can_only_wait(const struct mpl_collector *c)
+{
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        if ((c->sinks_up >> i & 1) && !c->sink[i]->is_stream)
+            return false;
+    }
+    return true;
+}
+
+/* Room for the line in every sink of `takers`, which loses those that will not take it. False: blocked. */
+static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint32_t *takers)
+{
+    bool may_wait = can_only_wait(c);
+    uint32_t rendered_like = UINT32_MAX;
+    struct mpl_str line = {NULL, 0};
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        struct mpl_sink *s = c->sink[i];
+        if (!(*takers >> i & 1))
+            continue;
+        if (s->like != rendered_like) {
+            line = render(c, s, record);
+            rendered_like = s->like;
+        }
+        enum mpl_append result = line.len ? mpl_sink_offer(s, c->dir_fd, line, may_wait) : MPL_APPEND_LOST;
+        if (result == MPL_APPEND_FULL) {
+            if (s->is_stream || !mpl_commit(c)) {
+                c->is_blocked = true;
+                return false;
+            }
+            return offer(c, record, takers); /* once: after a commit there is room in every batch */
+        }
+        if (result == MPL_APPEND_LOST) {
+            mpl_sink_count_lost(s);
+            *takers &= ~(UINT32_C(1) << i);
+        }
+    }
+    return true;
+}
+
+static bool emit(struct mpl_collector *c, const struct mpl_record *record, uint32_t sinks)
+{
+    uint32_t takers = 0;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        if (!(sinks >> i & 1) || record->level < c->sink[i]->level)
+            continue;
+        if (c->sinks_up >> i & 1)
+            takers |= UINT32_C(1) << i;
+        else
+            mpl_sink_count_lost(c->sink[i]);
+    }
+    if (!offer(c, record, &takers))
+        return false;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        if (takers >> i & 1)
+            mpl_sink_take(c->sink[i], record->level);
+    }
+    c->batch_records++;
+    return true;
+}
+
+/* ---- records ---- */
+
+static void take_names(struct mpl_ring_view *r, const struct mpl_raw_record *raw)
+{
+    struct mpl_str process_name, thread_name;
+    if (!mpl_codec_names(raw, &r->thread, &r->process, &process_name, &thread_name))
+        return;
+    r->process_len = (uint16_t)process_name.len;
+    r->thread_len = (uint16_t)thread_name.len;
+    memcpy(r->names, process_name.ptr, process_name.len);
+    memcpy(r->names + process_name.len, thread_name.ptr, thread_name.len);
+    r->names_changed = true;
+}
+
+static bool copy_out(struct mpl_collector *c, const struct mpl_ring_view *r)
+{
+    if (r->record_bytes > c->copy_cap) {
+        char *copy = realloc(c->copy, r->record_bytes);
+        if (!copy)
+            return false;
+        c->copy = copy;
+        c->copy_cap = r->record_bytes;
+    }
+    mpl_view_copy(r, c->copy);
+    return true;
+}
+
+bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    struct mpl_raw_record raw;
+    struct mpl_record record;
+    struct mpl_arg args[MPL_CFORMAT_ARGS_MAX];
+    if (!copy_out(c, r)) {
+        mpl_emit_notice(c, UINT32_MAX, r->member, r, "a record of %u bytes was lost: out of memory", r->record_bytes);
+        return true;
+    }
+    if (mpl_codec_open(&raw, c->copy, r->record_bytes)) {
+        if (mpl_kind_of(raw.head.kind_words) == MPL_RECORD_NAMES) {
+            take_names(r, &raw);
+            return true;
+        }
+        if (set_attributes(c, r, &raw, &record, args))
+            return emit(c, &record, raw.head.sinks);
+    }
+    mpl_emit_notice(c, UINT32_MAX, r->member, r, "a damaged record of %u bytes was skipped", r->record_bytes);
+    return true;
+}
+
+void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m, const struct mpl_ring_view *r,
+                     const char *format, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, format);
+    int n = vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    struct mpl_record record = {
+        .created_ns = mpl_clock_wall_of(&c->wall, c->now_stamp),
+        .level = MPL_LEVEL_WARNING,
+        .logger = MPL_STR("mplog"),
+        .path = MPL_STR("(unknown file)"),
+        .function = MPL_STR("(unknown function)"),
+        .message = {text, n < 0 ? 0 : n < (int)sizeof text ? (size_t)n : sizeof text - 1},
+        .process = m ? (uint32_t)m->pid : atomic_load_explicit(&c->control->head.collector_pid, memory_order_relaxed),
+    };
+    if (r) {
+        record.thread = r->thread;
+        record.process = r->process ? r->process : record.process;
+        record.process_name = (struct mpl_str){r->names, r->process_len};
+        record.thread_name = (struct mpl_str){r->names + r->process_len, r->thread_len};
+    } else {
+        record.process_name = MPL_STR("mplog");
+        record.thread_name = MPL_STR("collector");
+    }
+    emit(c, &record, sinks); /* blocked: the caller comes again, since the counters still differ */
+}

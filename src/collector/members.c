@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * Who belongs to the session, and who has died. A process is dead when its pidfd says so. A lock that is free, or a start time
+ * that differs, is only a suspicion (a daemon closes all its descriptors; a time namespace shifts start times), which
+ * /proc/PID/maps confirms or clears; where it cannot be read, the member is kept.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "collector/collector.h"
+#include "shm/map.h"
+#include "shm/segment.h"
+#include "shm/slot.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* Joining takes a millisecond. A process that was killed in the middle of it has its slot taken back after this. */
+#define JOINING_MAX_NS (10 * NS_PER_S)
+
+/* Members whose lives are looked at in one check: with one check a second, hundreds of members cost 0.005 % of a CPU. */
+#define CHECKS_AT_ONCE 16
+
+/* ---- is it alive? ---- */
+
+static int open_proc(pid_t pid, const char *what, int flags)
+{
+    char path[48];
+    struct mpl_text t = {path, 0, sizeof path};
+    mpl_text_str(&t, MPL_STR("/proc/"));
+    mpl_text_u64(&t, (uint64_t)pid);
+    mpl_text_str(&t, mpl_str_from(what));
+    return open(mpl_text_cstr(&t), flags | O_CLOEXEC | O_NOCTTY);
+}
+
+/* Does the text of /proc/PID/maps name a file "<dir>/seg<serial>"? The buffer overlaps, so that a name across two reads is
+ * found. */
+static bool maps_has(int fd, struct mpl_str name)
+{
+    char buffer[8192];
+    size_t kept = 0;
+    for (;;) {
+        ssize_t n = read(fd, buffer + kept, sizeof buffer - kept);
+        if (n <= 0)
+            return false;
+        size_t have = kept + (size_t)n;
+        if (memmem(buffer, have, name.ptr, name.len))
+            return true;
+        kept = have < name.len ? have : name.len;
+        memmove(buffer, buffer + have - kept, kept);
+    }
+}
+
+/* Is the member's segment mapped by the process with that pid? Unknown counts as yes. */
+static bool has_segment_mapped(const struct mpl_collector *c, const struct mpl_member_view *m, pid_t pid)
+{
+    char name[MPL_ID_DIGITS + MPL_SEGMENT_NAME_MAX + 2];
+    const char *id = strrchr(c->dir, '/');
+    struct mpl_text t = {name, 0, sizeof name};
+    mpl_text_printf(&t, "%s/seg%llu\n", id ? id + 1 : "", (unsigned long long)m->serial);
+    int fd = open_proc(pid, "/maps", O_RDONLY);
+    if (fd < 0)
+        return errno != ENOENT && errno != ESRCH;
+    bool is_mapped = maps_has(fd, (struct mpl_str){name, t.len});
+    close(fd);
+    return is_mapped;
+}
+
+/* Who holds the lock on the segment: its pid as we see it; 0: nobody, -1: somebody in a namespace we cannot see, or unknown. */
+static pid_t lock_holder(const struct mpl_collector *c, const struct mpl_member_view *m)
+{
+    char name[MPL_SEGMENT_NAME_MAX];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    mpl_segment_name(name, m->serial);
+    int fd = mpl_dir_open_file(c->dir_fd, name, O_RDWR);
+    if (fd < 0)
+        return -1;
+    pid_t holder = fcntl(fd, F_GETLK, &lock) < 0 ? -1 : lock.l_type == F_UNLCK ? 0 : lock.l_pid > 0 ? lock.l_pid : -1;
+    close(fd);
+    return holder;
+}
+
+static bool is_gone(const struct mpl_collector *c, const struct mpl_member_view *m)
+{
+    /* Our own process: in thread mode. Its lock does not conflict with ours. */
+    if (m->pid == getpid() && m->pid_fd >= 0 && m->start_time == mpl_os_start_time(getpid()))
+        return false;
+    return lock_holder(c, m) == 0 && (m->is_foreign || !has_segment_mapped(c, m, m->pid));
+}
+
+/* Finds the process behind a new member. */
+static void take_process(struct mpl_collector *c, struct mpl_member_view *m, const struct mpl_slot *slot)
+{
+    m->pid = mpl_slot_pid(m->word);
+    m->start_time = slot->start_time;
+    m->is_foreign = slot->pid_ns != c->pid_ns;
+    pid_t pid = m->is_foreign ? lock_holder(c, m) : m->pid;
+    m->pid_fd = pid > 0 ? mpl_os_pidfd_open(pid) : -1;
+    if (m->pid_fd == -ESRCH) {
+        m->is_dead = true;
+        m->pid_fd = -1;
+        return;
+    }
+    if (m->pid_fd < 0) {
+        m->pid_fd = -1; /* no descriptors left, or another namespace: mpl_members_check_lives */
+        return;
+    }
+    if (slot->start_time != mpl_os_start_time(pid) && !has_segment_mapped(c, m, pid))
+        m->is_dead = true; /* the pid has been given to another process */
+    else
+        mpl_watch_add(c->watch, m->pid_fd, m->slot);
+}
+
+/* ---- coming and going ---- */
+
+static void heat_all(struct mpl_collector *c, struct mpl_member_view *m, uint32_t from)
+{
+    for (uint32_t i = from; i < m->ring_count; i++)
+        mpl_pass_heat(c, m->ring[i]);
+}
+
+static void note_ending(struct mpl_collector *c, struct mpl_member_view *m)
+{
+    bool is_ending = m->is_dead || m->is_leaving;
+    if (!is_ending || m->is_ending)
+        return;
+    m->is_ending = true;
+    c->ending_count++;
+    c->alive_count--;
+    c->has_deaths = true;
+    /* What was linked last counts too; from here on nothing is written any more. */
+    mpl_view_read_rings(m, c->dir_fd, c->batch_seq);
+    for (uint32_t i = 0; i < m->ring_count; i++)
+        m->ring[i]->is_closing = true;
+    heat_all(c, m, 0);
+}
+
+static void add_member(struct mpl_collector *c, uint32_t i, uint64_t word)
+{
+    struct mpl_slot *slot = &c->control->slot[i];
+    uint64_t serial = atomic_load(&slot->segment_serial);
+    struct mpl_member_view *m = mpl_view_open(c->dir_fd, serial, c->batch_seq, &c->defs);
+    if (!m)
+        return; /* out of memory: at the next news */
+    m->slot = i;
+    m->word = word;
+    m->can_be_cold = (slot->flags & MPL_SLOT_MEMBARRIER) != 0;
+    m->stderr_dev = slot->stderr_dev;
+    m->stderr_ino = slot->stderr_ino;
+    c->member[i] = m;
+    c->alive_count++;
+    take_process(c, m, slot);
+}
+
+static void take_back_slot(struct mpl_collector *c, uint32_t i, uint64_t word)
+{
+    char name[MPL_SEGMENT_NAME_MAX];
+    struct mpl_slot *slot = &c->control->slot[i];
+    uint64_t serial = atomic_load(&slot->segment_serial);
+    if (mpl_slot_free(slot, word) && serial != 0) {
+        mpl_segment_name(name, serial);
+        unlinkat(c->dir_fd, name, 0);
+    }
+}
+
+static void look_at_joiner(struct mpl_collector *c, uint32_t i, uint64_t word)
+{
+    uint64_t now_ns = mpl_clock_monotonic_ns();
+    if (c->joining_since_ns[i] == 0)
+        c->joining_since_ns[i] = now_ns;
+    else if (now_ns - c->joining_since_ns[i] > JOINING_MAX_NS)
+        take_back_slot(c, i, word);
+}
+
+static void look_at_slot(struct mpl_collector *c, uint32_t i)
+{
+    uint64_t word = atomic_load(&c->control->slot[i].word);
+    uint32_t state = mpl_slot_state(word);
+    struct mpl_member_view *m = c->member[i];
+    if (state == MPL_SLOT_JOINING) {
+        look_at_joiner(c, i, word);
+        return;
+    }
+    c->joining_since_ns[i] = 0;
+    if (!m && (state == MPL_SLOT_ACTIVE || state == MPL_SLOT_LEAVING))
+        add_member(c, i, word);
+    m = c->member[i];
+    if (!m)
+        return;
+    m->word = word;
+    m->is_leaving = state == MPL_SLOT_LEAVING;
+    uint32_t before = m->ring_count;
+    mpl_view_read_rings(m, c->dir_fd, c->batch_seq);
+    heat_all(c, m, before);
+    /* A ring of its that was closed or reopened while cold: cheap to look at, and news is rare. */
+    for (uint32_t k = 0; k < before; k++) {
+        uint32_t ring_state = atomic_load_explicit(&m->ring[k]->ring->state, memory_order_acquire);
+        if (!m->ring[k]->is_hot && ring_state != MPL_RING_FREE)
+            mpl_pass_heat(c, m->ring[k]);
+    }
+    note_ending(c, m);
+}
+
+void mpl_members_scan(struct mpl_collector *c)
+{
+    uint32_t slot, news = atomic_load(&c->control->head.news);
+    while (mpl_watch_next_dead(c->watch, &slot)) {
+        struct mpl_member_view *m = c->member[slot];
+        if (m) {
+            m->is_dead = true;
+            note_ending(c, m);
+        }
+    }
+    if (news == c->news_seen)
+        return;
+    c->news_seen = news;
+    c->member_bound = mpl_slot_bound(c->control);
+    for (uint32_t i = 0; i < c->member_bound; i++)
+        look_at_slot(c, i);
+}
+
+static bool is_member_drained(struct mpl_collector *c, struct mpl_member_view *m)
+{
+    for (uint32_t i = 0; i < m->ring_count; i++) {
+        const struct mpl_ring_view *r = m->ring[i];
+        if (r->is_touched || r->pos != atomic_load_explicit(&r->ring->write_pos, memory_order_acquire))
+            return false;
+        mpl_loss_report_ring(c, m->ring[i]);
+        if (r->is_touched)
+            return false;
+    }
+    mpl_loss_report_member(c, m);
+    return !m->is_touched;
+}
+
+void mpl_members_remove_drained(struct mpl_collector *c)
+{
+    for (uint32_t i = 0; c->ending_count > 0 && i < c->member_bound; i++) {
+        struct mpl_member_view *m = c->member[i];
+        if (!m || !m->is_ending || !is_member_drained(c, m))
+            continue;
+        for (uint32_t k = 0; k < m->ring_count; k++)
+            mpl_pass_forget_ring(c, m->ring[k]);
+        c->member[i] = NULL;
+        c->ending_count--;
+        uint64_t word = atomic_load(&c->control->slot[i].word);
+        mpl_view_close(m);
+        take_back_slot(c, i, word);
+    }
+}
+
+void mpl_members_check_lives(struct mpl_collector *c)
+{
+    for (int n = 0; n < CHECKS_AT_ONCE && c->member_bound > 0; n++) {
+        c->check_next = c->check_next + 1 < c->member_bound ? c->check_next + 1 : 0;
+        struct mpl_member_view *m = c->member[c->check_next];
+        if (!m || m->is_ending || !is_gone(c, m))
+            continue;
+        m->is_dead = true;
+        note_ending(c, m);
+    }
+}
+
+bool mpl_members_have_stderr(struct mpl_collector *c, uint64_t dev, uint64_t ino)
+{
+    struct stat st;
+    char path[48];
+    for (uint32_t i = 0; i < c->member_bound; i++) {
+        const struct mpl_member_view *m = c->member[i];
+        if (!m || m->is_ending)
+            continue;
+        struct mpl_text t = {path, 0, sizeof path};
+        mpl_text_printf(&t, "/proc/%d/fd/2", m->pid);
+        /* As it is now; a daemon may have sent it elsewhere since it joined. Not visible: as it was then. */
+        if (m->is_foreign || stat(mpl_text_cstr(&t), &st) < 0 ? m->stderr_dev == dev && m->stderr_ino == ino
+                                                             : st.st_dev == dev && st.st_ino == ino)
+            return true;
+    }
+    return false;
+}
+
+int mpl_members_find_fd(struct mpl_collector *c, uint64_t dev, uint64_t ino)
+{
+    static const char *const names[] = {"/fd/2", "/fd/1", "/fd/0"};
+    for (uint32_t i = 0; i < c->member_bound; i++) {
+        const struct mpl_member_view *m = c->member[i];
+        for (size_t k = 0; m && !m->is_ending && k < sizeof names / sizeof names[0]; k++) {
+            int fd = open_proc(m->pid, names[k], O_WRONLY | O_APPEND | O_NONBLOCK);
+            if (fd >= 0 && mpl_os_fd_is(fd, dev, ino))
+                return mpl_os_fd_above_stdio(fd);
+            if (fd >= 0)
+                close(fd);
+        }
+    }
+    return -1;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * One pass. T0 was taken before anything here is read: a record that was published before T0 is seen by this pass, and one
+ * that follows it through any hand-over in the kernel has a later stamp. So emitting only what is stamped before T0, in the
+ * order of stamps, keeps what happened before first in the file.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "collector/collector.h"
+#include "shm/segment.h"
+
+/* ---- hot and cold ---- */
+
+static void promise(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    uint64_t watch = atomic_load_explicit(&r->ring->watch, memory_order_relaxed);
+    /* Renewed when half of it is over: the line is read by every log call, and each store costs the next one a miss. */
+    if (watch < c->now_stamp + c->horizon_ticks / 2 || watch > c->now_stamp + 2 * c->horizon_ticks)
+        atomic_store_explicit(&r->ring->watch, c->now_stamp + c->horizon_ticks, memory_order_release);
+}
+
+static void give_index(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    if (r->index != MPL_NO_INDEX || c->indexed_count == MPL_ATTENTION_BITS)
+        return; /* without index it is told by news */
+    uint32_t i = c->index_free;
+    while (i < c->indexed_count && c->indexed[i])
+        i++;
+    if (i == c->indexed_capacity) {
+        uint32_t capacity = i ? i * 2 : 64;
+        struct mpl_ring_view **indexed = realloc(c->indexed, capacity * sizeof(struct mpl_ring_view *));
+        if (!indexed)
+            return;
+        c->indexed = indexed;
+        c->indexed_capacity = capacity;
+    }
+    c->indexed[i] = r;
+    c->indexed_count = i == c->indexed_count ? i + 1 : c->indexed_count;
+    c->index_free = i + 1;
+    r->index = i;
+    /* Before the watch word that sends a producer here. Partner: mpl_wake_for_ring. */
+    atomic_store_explicit(&r->ring->index, i, memory_order_release);
+}
+
+static void take_index(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    if (r->index == MPL_NO_INDEX)
+        return;
+    c->indexed[r->index] = NULL;
+    c->index_free = r->index < c->index_free ? r->index : c->index_free;
+    r->index = MPL_NO_INDEX;
+    atomic_store_explicit(&r->ring->index, MPL_NO_INDEX, memory_order_release);
+}
+
+void mpl_pass_heat(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    if (r->is_hot)
+        return;
+    if (c->hot_count == c->hot_capacity) {
+        uint32_t capacity = c->hot_capacity ? c->hot_capacity * 2 : 64;
+        struct mpl_ring_view **hot = realloc(c->hot, capacity * sizeof(struct mpl_ring_view *));
+        if (!hot)
+            return; /* it stays cold, and its producer tells us again within a millisecond */
+        c->hot = hot;
+        c->hot_capacity = capacity;
+    }
+    c->hot[c->hot_count++] = r;
+    r->is_hot = true;
+    r->active_stamp = c->now_stamp;
+    give_index(c, r);
+    promise(c, r);
+}
+
+void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    take_index(c, r);
+    for (uint32_t i = 0; r->is_hot && i < c->hot_count; i++) {
+        if (c->hot[i] == r) {
+            c->hot[i] = c->hot[--c->hot_count];
+            r->is_hot = false;
+        }
+    }
+}
+
+/* "I shall not look at this ring again until I am told." */
+static void make_cold(struct mpl_ring_view *r)
+{
+    uint64_t count = atomic_load_explicit(&r->ring->cold_count, memory_order_relaxed) + 1;
+    if (count >= MPL_STAMP_LEAST)
+        count = 1;
+    atomic_store_explicit(&r->ring->cold_count, count, memory_order_relaxed);
+    atomic_store_explicit(&r->ring->watch, count, memory_order_release);
+}
+
+/* ---- freeing ---- */
+
+/* A large ring's pages go back; they are allocated again when it is claimed (mpl_segment_refill_ring). */
+static void give_back_pages(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    char name[MPL_SEGMENT_NAME_MAX];
+    if (r->data_bytes <= c->control->head.ring_initial_bytes)
+        return;
+    mpl_segment_name(name, r->member->serial);
+    int fd = mpl_dir_open_file(c->dir_fd, name, O_RDWR);
+    if (fd < 0)
+        return;
+    /* Refused: the memory is kept for the next claim. */
+    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(r->ring->data_offset), (off_t)r->data_bytes);
+    close(fd);
+}
+
+/* A closed and drained ring may be claimed by another thread: cold first, so that its first record is told of. */
+static void free_ring(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    make_cold(r);
+    mpl_pass_forget_ring(c, r);
+    r->is_closing = false;
+    give_back_pages(c, r);
+    /* Release: partner is is_free in producer/claim.c. */
+    atomic_store_explicit(&r->ring->state, MPL_RING_FREE, memory_order_release);
+}
+
+/* ---- looking ---- */
+
+static void note_corrupt(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t bytes)
+{
+    if (bytes == 0)
+        return;
+    atomic_fetch_add_explicit(&r->ring->lost[MPL_LOST_CORRUPT], bytes, memory_order_relaxed);
+    mpl_commit_touch(c, r);
+}
+
+/* The record at r->pos, if this pass may emit it; its key for the heap. */
+static bool next_key(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t *key)
+{
+    uint64_t corrupt_bytes;
+    bool is_record = mpl_view_peek(r, &corrupt_bytes);
+    note_corrupt(c, r, corrupt_bytes);
+    if (!is_record)
+        return false;
+    *key = r->key;
+    if (r->key < c->now_stamp)
+        return true;
+    /* Stamped later than now, and yet it was there in the pass before: the clock went back, or the stamp is no stamp. */
+    *key = c->now_stamp - 1;
+    return r->pos < r->seen;
+}
+
+static void look_at_ring(struct mpl_collector *c, struct mpl_ring_view *r)
+{
+    uint64_t key;
+    /* The state before the position: what a closed ring's position says then is final. Acquire: partners are
+     * mpl_claim_close, mpl_claim_ring and mpl_producer_commit. */
+    r->is_closing = atomic_load_explicit(&r->ring->state, memory_order_acquire) == MPL_RING_CLOSED || r->is_closing;
+    r->claim = atomic_load_explicit(&r->ring->claim, memory_order_relaxed);
+    r->seen = r->head;
+    r->head = atomic_load_explicit(&r->ring->write_pos, memory_order_acquire);
+    if ((r->head & 7) != 0 || r->head < r->pos || r->head - r->pos > r->data_bytes) {
+        note_corrupt(c, r, 1); /* positions that no producer can have stored */
+        r->head &= ~UINT64_C(7);
+        r->pos = r->head;
+    }
+    if (r->head == r->pos)
+        return;
+    r->active_stamp = c->now_stamp;
+    if (next_key(c, r, &key))
+        mpl_heap_add(&c->heap, key, r->claim, r); /* out of memory: in the next pass */
+}
+
+static void take_attention(struct mpl_collector *c)
+{
+    for (uint32_t i = 0; i < MPL_ATTENTION_BITS / 64; i++) {
+        if (atomic_load_explicit(&c->control->attention[i], memory_order_relaxed) == 0)
+            continue;
+        uint64_t bits = atomic_exchange(&c->control->attention[i], 0); /* partner: mpl_wake_for_ring */
+        for (; bits; bits &= bits - 1) {
+            uint32_t index = i * 64 + (uint32_t)__builtin_ctzll(bits);
+            if (index < c->indexed_count && c->indexed[index])
+                mpl_pass_heat(c, c->indexed[index]);
+        }
+    }
+}
+
+static void gather(struct mpl_collector *c)
+{
+    c->heap.count = 0;
+    for (uint32_t i = 0; i < c->hot_count; i++) {
+        promise(c, c->hot[i]);
+        look_at_ring(c, c->hot[i]);
+    }
+    mpl_heap_build(&c->heap);
+}
+
+/* ---- merging ---- */
+
+/* Emits from the first ring for as long as its next record is the next of all. */
+static void emit_run(struct mpl_collector *c)
+{
+    struct mpl_ring_view *r = c->heap.entry[0].ring;
+    uint64_t key;
+    do {
+        if (!mpl_emit_record(c, r))
+            return; /* blocked */
+        r->pos += r->record_bytes;
+        c->pass_bytes += r->record_bytes;
+        c->pass_records++;
+        mpl_commit_touch(c, r);
+        if (!next_key(c, r, &key)) {
+            mpl_heap_remove_first(&c->heap);
+            return;
+        }
+        c->heap.entry[0].key = key;
+    } while (mpl_heap_stays_first(&c->heap, key, r->claim));
+    mpl_heap_sink_first(&c->heap);
+}
+
+static void report_losses(struct mpl_collector *c)
+{
+    for (uint32_t i = 0; i < c->hot_count; i++) {
+        if (c->hot[i]->active_stamp == c->now_stamp || c->hot[i]->is_closing) {
+            mpl_loss_report_ring(c, c->hot[i]);
+            mpl_loss_report_member(c, c->hot[i]->member);
+        }
+    }
+    for (uint32_t i = 0; i < c->sink_count; i++)
+        mpl_loss_report_sink(c, c->sink[i]);
+}
+
+/* ---- cooling ---- */
+
+static bool is_drained(const struct mpl_ring_view *r) { return r->pos == r->head && !r->is_touched; }
+
+/* Rings without records for a while: all are made cold, then one barrier runs on all CPUs, then each is looked at once more.
+ * A producer either sees the cold word after publishing, or has published before we look. models/watch.pml. */
+static void cool(struct mpl_collector *c)
+{
+    uint32_t candidates = 0;
+    for (uint32_t i = 0; i < c->hot_count; i++) {
+        struct mpl_ring_view *r = c->hot[i];
+        bool is_idle = is_drained(r) && c->now_stamp - r->active_stamp > c->cold_after_ticks;
+        if (!is_idle || !r->member->can_be_cold || r->is_closing)
+            continue;
+        make_cold(r);
+        c->hot[i] = c->hot[candidates]; /* cold ones to the front */
+        c->hot[candidates++] = r;
+    }
+    if (candidates == 0)
+        return;
+    bool is_certain = mpl_os_membarrier_global();
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < c->hot_count; i++) {
+        struct mpl_ring_view *r = c->hot[i];
+        /* Acquire: partner is mpl_producer_commit. */
+        if (i < candidates && is_certain && atomic_load_explicit(&r->ring->write_pos, memory_order_acquire) == r->head) {
+            r->is_hot = false;
+            continue;
+        }
+        if (i < candidates) {
+            r->active_stamp = c->now_stamp;
+            promise(c, r);
+        }
+        c->hot[kept++] = r;
+    }
+    c->hot_count = kept;
+}
+
+static void free_closed(struct mpl_collector *c)
+{
+    for (uint32_t i = c->hot_count; i-- > 0;) {
+        struct mpl_ring_view *r = c->hot[i];
+        if (r->is_closing && is_drained(r) && !r->member->is_dead && !r->member->is_leaving)
+            free_ring(c, r);
+    }
+}
+
+/* ---- the pass ---- */
+
+static void say_how_far(struct mpl_collector *c)
+{
+    bool is_drained_everywhere = true;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        struct mpl_sink *s = c->sink[i];
+        if (!s->is_stream)
+            continue;
+        if (c->flush_seen >= c->streamed_until)
+            mpl_stream_await(s); /* before looking */
+        is_drained_everywhere = mpl_stream_is_drained(s) && is_drained_everywhere;
+    }
+    c->written_until = c->now_stamp;
+    if (is_drained_everywhere)
+        c->streamed_until = c->now_stamp;
+    mpl_wake_flushed(c->control, c->written_until, c->streamed_until);
+}
+
+void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns)
+{
+    c->now_stamp = stamp;
+    c->pass_records = c->pass_bytes = 0;
+    c->is_blocked = false;
+    c->flush_seen = atomic_load(&c->control->head.flush_wanted);
+    mpl_clock_wall_read(&c->wall, c->control->head.clock_kind, c->control->head.stamp_base,
+                        c->control->head.monotonic_base_ns);
+    if (!mpl_commit_write(c, now_ns)) {
+        c->is_blocked = true;
+        return;
+    }
+    mpl_members_scan(c);
+    take_attention(c);
+    gather(c);
+    while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced)
+        emit_run(c);
+    report_losses(c);
+    bool is_written = mpl_commit(c);
+    if (!is_written || c->is_blocked || c->is_replaced) {
+        c->is_blocked = true;
+        return;
+    }
+    cool(c);
+    free_closed(c);
+    mpl_members_remove_drained(c);
+    say_how_far(c);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * A sink: where lines go, how they look, and the buffer in shared memory they pass through. Regular files have a batch
+ * (batch.c), everything else a stream (stream.c).
+ */
+#ifndef MPL_COLLECTOR_SINK_H
+#define MPL_COLLECTOR_SINK_H
+
+#include <pthread.h>
+
+#include "output/encoding.h"
+#include "output/file.h"
+#include "output/pattern.h"
+#include "shm/abi.h"
+#include "shm/sinkfile.h"
+
+/* Descriptors that may be what a stream was at set-up; told by device and inode. */
+struct mpl_candidates {
+    const int *fds;
+    unsigned count;
+};
+
+struct mpl_sink {
+    uint32_t index;
+    int32_t level;
+    bool is_stream;
+    char name[64];            /* for lines about it: the path, shortened, or "stderr" */
+
+    /* what a line looks like */
+    char *format_string, *date_format;
+    struct mpl_pattern *pattern;
+    struct mpl_asctime asctime;
+    enum mpl_escape escape;
+    struct mpl_encoding *encoding;
+    uint32_t like;            /* index of the first sink whose lines look the same before encoding */
+    char *encoded;            /* one line in the encoding; only for other encodings than UTF-8 */
+    size_t encoded_cap;
+    struct mpl_str offered;
+
+    /* both kinds: the account of this sink; relaxed, for stat */
+    _Atomic uint64_t *records_written, *records_lost, *bytes_written;
+    uint64_t batch_records;   /* in the batch that is being filled */
+    uint64_t lost_reported;
+
+    /* regular file */
+    struct mpl_file file;
+    struct mpl_file_options file_options; /* to open it again; its strings are copies of our own */
+    char bom[4], newline[4];
+    struct mpl_batch *batch;
+    uint64_t batch_map_bytes;
+    uint64_t len;             /* bytes and records of the batch that is being filled */
+    uint32_t count;
+    enum mpl_fsync fsync;
+    bool has_error_record, needs_sync;
+    uint64_t sync_due_ns;
+    bool is_failing;          /* the last write failed; the batch waits */
+    bool is_given_up;         /* for longer than block_timeout: its records are lost, others go on */
+    uint64_t failing_since_ns, retry_ns, backoff_ns;
+
+    /* stream */
+    struct mpl_stream *stream;
+    uint64_t write_pos;       /* of what is being filled; in force is stream->write_pos */
+    uint64_t allocated_bytes; /* of the data area */
+    int fd;                   /* what the writer thread is to write to; -1: nowhere */
+    uint64_t dev, ino;        /* what it must be */
+    bool is_stderr, is_finished; /* is_finished: nobody is left who has it */
+    struct mpl_stream_writer *writer;
+};
+
+enum mpl_append { MPL_APPENDED, MPL_APPEND_FULL, MPL_APPEND_LOST };
+
+/* Reads sink<index> and opens what it names. `batch_seq`: what is decided; a batch that a predecessor had decided and not
+ * finished is left pending. 0 or -errno with a sentence; then the sink loses its records, and others go on. */
+int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq, const struct mpl_candidates *candidates);
+void mpl_sink_close(struct mpl_sink *s);
+
+/* Opens the regular file if it is not open. 0 or -errno with a sentence. */
+int mpl_sink_open_file(struct mpl_sink *s);
+
+/* Is there room for a line (UTF-8, newline at its end)? MPL_APPEND_FULL: the batch must be decided first, or, with `may_wait`
+ * (nobody else could go on meanwhile), the stream's reader must catch up. MPL_APPEND_LOST: this sink will not take it. */
+enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str line, bool may_wait);
+
+/* Appends the line that was offered last and found room. */
+void mpl_sink_take(struct mpl_sink *s, int level);
+
+void mpl_sink_count_lost(struct mpl_sink *s);
+
+/* Puts what is being filled under `tag`: it becomes fact when batch_seq is stored. */
+void mpl_sink_prepare(struct mpl_sink *s, uint64_t tag);
+
+/* After that: what was filled is on its way. */
+void mpl_sink_decided(struct mpl_sink *s);
+
+/* ---- batch.c ---- */
+
+int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
+void mpl_batch_close(struct mpl_sink *s);
+enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes);
+void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, bool is_error);
+void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag);
+
+/* Is there something decided that is not in the file yet? */
+bool mpl_batch_is_pending(const struct mpl_sink *s);
+
+/* Writes it. 0 or -errno with a sentence. */
+int mpl_batch_write(struct mpl_sink *s);
+
+/* Takes over from a collector that died in the middle of a write: finds out what is in the file already. */
+void mpl_batch_resume(struct mpl_sink *s);
+
+/* Gives back the memory that one huge line needed. */
+void mpl_batch_shrink(struct mpl_sink *s, int dir_fd);
+
+/* fdatasync as the fsync option says. `now_ns`: CLOCK_MONOTONIC. */
+void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
+
+/* ---- stream.c ---- */
+
+int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
+void mpl_stream_close(struct mpl_sink *s);
+enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes, bool may_wait);
+void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes);
+void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag);
+void mpl_stream_decided(struct mpl_sink *s);
+
+/* All decided bytes have been written, or there is nowhere to write them to. */
+bool mpl_stream_is_drained(const struct mpl_sink *s);
+
+/* The writer thread has ended, because of *error, or (0) because it was told to. */
+bool mpl_stream_has_ended(const struct mpl_sink *s, int *error);
+
+/* The thread that writes wakes the main thread with its next progress. To be called before looking whether it is needed. */
+void mpl_stream_await(struct mpl_sink *s);
+
+/* Starts the thread that writes to `fd`, which it takes over. `wake_word` is how the main thread is woken.
+ * 0 or -errno. */
+int mpl_stream_start(struct mpl_sink *s, int fd, _Atomic uint32_t *wake_word);
+
+/* Nobody is left who could want to see more: what is there is written, for at most a second, and the descriptor closed. */
+void mpl_stream_finish(struct mpl_sink *s);
+
+#endif

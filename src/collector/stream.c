@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * A sink that may make a writer wait: stderr, a pipe, a terminal. Lines go into a circular buffer in shared memory, and a
+ * thread of its own writes them out: poll(2) says when, and a write of at most PIPE_BUF bytes then does not block. (Setting
+ * O_NONBLOCK would change the descriptor for the host, who shares it.)
+ *
+ * Main thread: append, prepare, decided. Writer thread: read_pos, the descriptor.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "collector/sink.h"
+#include "shm/dir.h"
+#include "shm/map.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* Pages of the buffer are allocated this many at a time, as the positions pass them for the first time. */
+#define ALLOCATE_BYTES 65536u
+
+/* A pipe that polls writable takes this much without blocking (pipe(7)); a regular file never blocks. */
+#define CHUNK_BYTES ((uint64_t)PIPE_BUF)
+#define FILE_CHUNK_BYTES 65536u
+
+#define STACK_BYTES 65536u
+
+struct mpl_stream_writer {
+    pthread_t thread;
+    struct mpl_stream *stream;
+    const char *data;
+    int fd;
+    uint64_t chunk_bytes;
+    _Atomic uint32_t *wake_word;   /* the collector's main thread */
+    _Atomic uint32_t work;         /* futex: main thread adds 1 when there is more, or to finish */
+    _Atomic uint32_t is_awaited;   /* main thread wants to know of the next progress. seq_cst against read_pos */
+    _Atomic uint32_t is_finishing; /* write what is there, then end */
+    _Atomic uint32_t is_over;      /* the thread has ended or is about to: nothing is written any more */
+    _Atomic int error;             /* why; 0: it was told to */
+};
+
+/* ---- the writer thread ---- */
+
+static void tell_main(struct mpl_stream_writer *w)
+{
+    if (!atomic_exchange(&w->is_awaited, 0))
+        return;
+    atomic_fetch_add(w->wake_word, 1);
+    mpl_os_futex_wake(w->wake_word, 1);
+}
+
+/* Up to and including the last newline among the first chunk_bytes: other writers of the pipe then come between lines. */
+static uint64_t chunk_len(const struct mpl_stream_writer *w, uint64_t from, uint64_t available)
+{
+    uint64_t mask = w->stream->data_bytes - 1, limit = available < w->chunk_bytes ? available : w->chunk_bytes;
+    if (available <= w->chunk_bytes)
+        return available;
+    for (uint64_t n = limit; n > 0; n--) {
+        if (w->data[(from + n - 1) & mask] == '\n')
+            return n;
+    }
+    return limit;
+}
+
+/* One write. Bytes written, 0: not now, or -errno. */
+static ssize_t write_some(struct mpl_stream_writer *w, uint64_t from, uint64_t available)
+{
+    uint64_t mask = w->stream->data_bytes - 1, n = chunk_len(w, from, available);
+    uint64_t first = w->stream->data_bytes - (from & mask) < n ? w->stream->data_bytes - (from & mask) : n;
+    struct iovec parts[2] = {{(void *)(uintptr_t)(w->data + (from & mask)), first}, {(void *)(uintptr_t)w->data, n - first}};
+    ssize_t written = writev(w->fd, parts, n > first ? 2 : 1);
+    if (written >= 0)
+        return written;
+    return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+}
+
+/* Waits until the descriptor takes something; false: it never will. */
+static bool wait_writable(struct mpl_stream_writer *w)
+{
+    struct pollfd p = {.fd = w->fd, .events = POLLOUT};
+    int n = poll(&p, 1, 1000); /* an end without a write (main thread gives up) is noticed within a second */
+    return !(n > 0 && (p.revents & (POLLERR | POLLNVAL)) != 0 && (p.revents & POLLOUT) == 0);
+}
+
+static void *run_writer(void *arg)
+{
+    struct mpl_stream_writer *w = arg;
+    struct mpl_stream *st = w->stream;
+    uint64_t read_pos = atomic_load_explicit(&st->read_pos, memory_order_relaxed);
+    int error = 0;
+    while (!error) {
+        uint32_t work = atomic_load(&w->work);
+        /* Acquire: partner is mpl_stream_decided; the bytes are there. */
+        uint64_t write_pos = atomic_load_explicit(&st->write_pos, memory_order_acquire);
+        if (write_pos == read_pos) {
+            if (atomic_load(&w->is_finishing))
+                break;
+            mpl_os_futex_wait(&w->work, work, 3600 * 1000 * NS_PER_MS);
+            continue;
+        }
+        if (!wait_writable(w)) {
+            error = EPIPE;
+            break;
+        }
+        ssize_t n = write_some(w, read_pos, write_pos - read_pos);
+        if (n < 0)
+            error = (int)-n;
+        read_pos += n > 0 ? (uint64_t)n : 0;
+        /* Partners: mpl_stream_offer, which uses the room again; mpl_stream_await, which does the reverse of these two. */
+        atomic_store(&st->read_pos, read_pos);
+        tell_main(w);
+        atomic_fetch_add_explicit(&st->bytes_written, n > 0 ? (uint64_t)n : 0, memory_order_relaxed);
+    }
+    atomic_store(&w->error, error);
+    close(w->fd);
+    atomic_store(&w->is_awaited, 1);
+    atomic_store(&w->is_over, 1);
+    tell_main(w);
+    return NULL;
+}
+
+static int start_thread(struct mpl_stream_writer *w)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    /* In a host process its signals are for its own threads; SIGPIPE becomes EPIPE. */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&w->thread, &attributes, run_writer, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+int mpl_stream_start(struct mpl_sink *s, int fd, _Atomic uint32_t *wake_word)
+{
+    struct stat st;
+    struct mpl_stream_writer *w = calloc(1, sizeof *w);
+    if (!w)
+        return -ENOMEM;
+    w->stream = s->stream;
+    w->data = (const char *)s->stream + MPL_STREAM_HEAD_BYTES;
+    w->fd = fd;
+    w->chunk_bytes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? FILE_CHUNK_BYTES : CHUNK_BYTES;
+    w->wake_word = wake_word;
+    int error = start_thread(w);
+    if (error) {
+        free(w);
+        return mpl_fail_errno(error, "the thread that writes to %s cannot be started", s->name);
+    }
+    s->writer = w;
+    s->fd = fd;
+    return 0;
+}
+
+/* ---- the main thread ---- */
+
+static void take_progress(struct mpl_sink *s, uint64_t batch_seq)
+{
+    const struct mpl_stream_progress *best = NULL;
+    for (int i = 0; i < 2; i++) {
+        struct mpl_stream_progress *p = &s->stream->progress[i];
+        uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
+        if (tag > batch_seq)
+            atomic_store_explicit(&p->tag, 0, memory_order_release);
+        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+            best = p;
+    }
+    uint64_t read_pos = atomic_load_explicit(&s->stream->read_pos, memory_order_relaxed);
+    s->write_pos = best && best->write_pos > read_pos ? best->write_pos : read_pos;
+    if (s->write_pos - read_pos > s->stream->data_bytes)
+        s->write_pos = read_pos; /* damaged: what is left of it cannot be told */
+    s->lost_reported = best ? best->lost_reported : 0;
+    atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release);
+}
+
+static int open_file(int dir_fd, uint32_t index)
+{
+    char name[MPL_SINKFILE_NAME_MAX];
+    mpl_sinkfile_name(name, "stream", index);
+    return mpl_dir_open_file(dir_fd, name, O_RDWR);
+}
+
+int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
+{
+    struct stat st;
+    int fd = open_file(dir_fd, s->index);
+    if (fd < 0)
+        return fd;
+    uint64_t bytes = MPL_STREAM_HEAD_BYTES + MPL_STREAM_DATA_BYTES;
+    if (fstat(fd, &st) == 0 && (uint64_t)st.st_size == bytes)
+        s->stream = mpl_map(fd, 0, bytes);
+    close(fd);
+    if (s->stream && (s->stream->magic != MPL_STREAM_MAGIC || s->stream->data_bytes != MPL_STREAM_DATA_BYTES)) {
+        mpl_unmap(s->stream, bytes);
+        s->stream = NULL;
+    }
+    if (!s->stream)
+        return mpl_fail(EPROTO, "session file stream%u: is damaged", s->index);
+    s->records_written = &s->stream->records_written;
+    s->records_lost = &s->stream->records_lost;
+    s->bytes_written = &s->stream->bytes_written;
+    take_progress(s, batch_seq);
+    return 0;
+}
+
+void mpl_stream_close(struct mpl_sink *s)
+{
+    struct mpl_stream_writer *w = s->writer;
+    if (w && atomic_load(&w->is_over)) {
+        pthread_join(w->thread, NULL);
+        free(w);
+    } else if (w) {
+        pthread_detach(w->thread); /* stuck in a write: it keeps the buffer it reads from, and ends with the process */
+        s->stream = NULL;
+    }
+    s->writer = NULL;
+    if (s->stream)
+        mpl_unmap(s->stream, MPL_STREAM_HEAD_BYTES + MPL_STREAM_DATA_BYTES);
+    s->stream = NULL;
+}
+
+static bool is_over(const struct mpl_sink *s) { return !s->writer || atomic_load(&s->writer->is_over); }
+
+bool mpl_stream_has_ended(const struct mpl_sink *s, int *error)
+{
+    *error = s->writer && is_over(s) ? atomic_load(&s->writer->error) : 0;
+    return is_over(s);
+}
+
+/* Pages up to `bytes` of the data area exist. */
+static bool allocate(struct mpl_sink *s, int dir_fd, uint64_t bytes)
+{
+    if (bytes <= s->allocated_bytes)
+        return true;
+    uint64_t until = (bytes + ALLOCATE_BYTES - 1) / ALLOCATE_BYTES * ALLOCATE_BYTES;
+    until = until < s->stream->data_bytes ? until : s->stream->data_bytes;
+    int fd = open_file(dir_fd, s->index);
+    bool is_there = fd >= 0 && mpl_os_allocate(fd, MPL_STREAM_HEAD_BYTES, until) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (is_there)
+        s->allocated_bytes = until;
+    return is_there;
+}
+
+enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes, bool may_wait)
+{
+    uint64_t size = s->stream->data_bytes, at = s->write_pos & (size - 1);
+    if (is_over(s) || bytes > size)
+        return MPL_APPEND_LOST;
+    if (may_wait)
+        mpl_stream_await(s); /* before looking */
+    /* Partner: run_writer, which has written those bytes out. */
+    uint64_t used = s->write_pos - atomic_load(&s->stream->read_pos);
+    if (bytes <= size - used && allocate(s, dir_fd, at + bytes < size ? at + bytes : size))
+        return MPL_APPENDED;
+    return may_wait && used > 0 ? MPL_APPEND_FULL : MPL_APPEND_LOST;
+}
+
+void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes)
+{
+    uint64_t size = s->stream->data_bytes, at = s->write_pos & (size - 1);
+    char *data = (char *)s->stream + MPL_STREAM_HEAD_BYTES;
+    uint64_t first = size - at < bytes.len ? size - at : bytes.len;
+    memcpy(data + at, bytes.ptr, first);
+    memcpy(data, bytes.ptr + first, bytes.len - first);
+    s->write_pos += bytes.len;
+}
+
+void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag)
+{
+    struct mpl_stream_progress *p = s->stream->progress;
+    uint64_t tag0 = atomic_load_explicit(&p[0].tag, memory_order_relaxed);
+    uint64_t tag1 = atomic_load_explicit(&p[1].tag, memory_order_relaxed);
+    p = tag0 > tag1 ? &p[1] : &p[0]; /* the one not in force */
+    p->write_pos = s->write_pos;
+    p->lost_reported = s->lost_reported;
+    atomic_store_explicit(&p->tag, tag, memory_order_release); /* in force once batch_seq reaches it */
+}
+
+void mpl_stream_decided(struct mpl_sink *s)
+{
+    atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release); /* partner: run_writer */
+    atomic_fetch_add_explicit(s->records_written, s->batch_records, memory_order_relaxed);
+    if (s->writer) {
+        atomic_fetch_add(&s->writer->work, 1);
+        mpl_os_futex_wake(&s->writer->work, 1);
+    }
+}
+
+bool mpl_stream_is_drained(const struct mpl_sink *s)
+{
+    return is_over(s) || atomic_load_explicit(&s->stream->read_pos, memory_order_acquire) ==
+                             atomic_load_explicit(&s->stream->write_pos, memory_order_relaxed);
+}
+
+void mpl_stream_await(struct mpl_sink *s)
+{
+    if (s->writer)
+        atomic_store(&s->writer->is_awaited, 1);
+}
+
+#define FINISH_WAIT_NS (1000 * NS_PER_MS)
+
+void mpl_stream_finish(struct mpl_sink *s)
+{
+    struct mpl_stream_writer *w = s->writer;
+    if (!w || atomic_load(&w->is_finishing))
+        return;
+    atomic_store(&w->is_finishing, 1);
+    atomic_fetch_add(&w->work, 1);
+    mpl_os_futex_wake(&w->work, 1);
+    uint64_t deadline_ns = mpl_clock_monotonic_ns() + FINISH_WAIT_NS;
+    while (!atomic_load(&w->is_over) && mpl_clock_monotonic_ns() < deadline_ns)
+        mpl_os_sleep_ns(NS_PER_MS / 2);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "collector/view.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "shm/codec.h"
+#include "shm/dir.h"
+#include "shm/map.h"
+#include "shm/segment.h"
+
+/* ---- the file ---- */
+
+static int open_segment(int dir_fd, uint64_t serial, uint64_t *size)
+{
+    char name[MPL_SEGMENT_NAME_MAX];
+    struct stat st;
+    mpl_segment_name(name, serial);
+    int fd = mpl_dir_open_file(dir_fd, name, O_RDWR);
+    if (fd < 0)
+        return fd;
+    *size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+    return fd;
+}
+
+/* Maps [offset, offset + bytes) if that lies in the file. */
+static void *map_range(int fd, uint64_t size, uint64_t offset, uint64_t bytes)
+{
+    if (offset > size || bytes > size - offset || offset != mpl_os_page_round(offset))
+        return NULL;
+    return mpl_map(fd, offset, bytes);
+}
+
+/* ---- progress ---- */
+
+/* What is in force, after tags of a batch that was never decided are cleared; the copy to be written next. */
+static const struct mpl_ring_progress *ring_progress(struct mpl_ring *ring, uint64_t batch_seq)
+{
+    const struct mpl_ring_progress *best = NULL;
+    for (int i = 0; i < 2; i++) {
+        struct mpl_ring_progress *p = &ring->progress[i];
+        uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
+        if (tag > batch_seq)
+            atomic_store_explicit(&p->tag, 0, memory_order_release);
+        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+            best = p;
+    }
+    return best;
+}
+
+static void take_names(struct mpl_ring_view *r, uint64_t batch_seq)
+{
+    const struct mpl_names *best = NULL;
+    for (int i = 0; i < 2; i++) {
+        struct mpl_names *n = &r->ring->names[i];
+        uint64_t tag = atomic_load_explicit(&n->tag, memory_order_acquire);
+        if (tag > batch_seq)
+            atomic_store_explicit(&n->tag, 0, memory_order_release);
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
+            best = n;
+    }
+    if (!best)
+        return;
+    r->thread = best->thread;
+    r->process = best->process;
+    r->process_len = best->process_len <= MPL_NAME_MAX ? best->process_len : 0;
+    r->thread_len = best->thread_len <= MPL_NAME_MAX ? best->thread_len : 0;
+    memcpy(r->names, best->text, sizeof r->names);
+}
+
+static void take_ring_progress(struct mpl_ring_view *r, uint64_t batch_seq)
+{
+    const struct mpl_ring_progress *p = ring_progress(r->ring, batch_seq);
+    uint64_t read_pos = atomic_load_explicit(&r->ring->read_pos, memory_order_relaxed);
+    r->pos = p && p->read_pos > read_pos ? p->read_pos : read_pos;
+    r->seen = r->pos;
+    if (p)
+        memcpy(r->lost_reported, p->lost_reported, sizeof r->lost_reported);
+    /* A predecessor may have died between deciding and telling. */
+    atomic_store_explicit(&r->ring->read_pos, r->pos, memory_order_release);
+    take_names(r, batch_seq);
+}
+
+static void take_segment_progress(struct mpl_member_view *m, uint64_t batch_seq)
+{
+    const struct mpl_segment_progress *best = NULL;
+    for (int i = 0; i < 2; i++) {
+        struct mpl_segment_progress *p = &m->head->progress[i];
+        uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
+        if (tag > batch_seq)
+            atomic_store_explicit(&p->tag, 0, memory_order_release);
+        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+            best = p;
+    }
+    if (best)
+        memcpy(m->lost_reported, best->lost_reported, sizeof m->lost_reported);
+}
+
+/* ---- rings ---- */
+
+static bool is_power_of_two(uint64_t n) { return n != 0 && (n & (n - 1)) == 0; }
+
+static struct mpl_ring_view *open_ring(struct mpl_member_view *m, int fd, uint64_t size, uint64_t offset, uint64_t batch_seq)
+{
+    struct mpl_ring_view *r = calloc(1, sizeof *r);
+    struct mpl_ring *ring = r ? map_range(fd, size, offset, MPL_PAGE_BYTES) : NULL;
+    if (!ring) {
+        free(r);
+        return NULL;
+    }
+    uint64_t data_bytes = ring->data_bytes, bytes = mpl_os_page_round(MPL_PAGE_BYTES + data_bytes);
+    bool is_sound = ring->magic == MPL_RING_MAGIC && ring->data_offset == offset + MPL_PAGE_BYTES &&
+                    is_power_of_two(data_bytes) && data_bytes >= MPL_PAGE_BYTES && data_bytes < UINT64_C(1) << 40;
+    mpl_unmap(ring, MPL_PAGE_BYTES);
+    ring = is_sound ? map_range(fd, size, offset, bytes) : NULL;
+    if (!ring) {
+        free(r);
+        return NULL;
+    }
+    *r = (struct mpl_ring_view){
+        .ring = ring,
+        .data = (char *)ring + MPL_PAGE_BYTES,
+        .data_bytes = data_bytes,
+        .map_bytes = bytes,
+        .member = m,
+        .index = MPL_NO_INDEX,
+    };
+    take_ring_progress(r, batch_seq);
+    return r;
+}
+
+static bool add_ring(struct mpl_member_view *m, struct mpl_ring_view *r)
+{
+    if (m->ring_count == m->ring_capacity) {
+        uint32_t capacity = m->ring_capacity ? m->ring_capacity * 2 : 8;
+        struct mpl_ring_view **ring = realloc(m->ring, capacity * sizeof *ring);
+        if (!ring)
+            return false;
+        m->ring = ring;
+        m->ring_capacity = capacity;
+    }
+    m->ring[m->ring_count++] = r;
+    return true;
+}
+
+static uint64_t next_ring_offset(const struct mpl_member_view *m)
+{
+    /* Acquire: partner is mpl_segment_link_ring; the ring's header is complete. */
+    if (m->ring_count == 0)
+        return atomic_load_explicit(&m->head->first_ring_offset, memory_order_acquire);
+    return atomic_load_explicit(&m->ring[m->ring_count - 1]->ring->next_offset, memory_order_acquire);
+}
+
+uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
+{
+    uint64_t offset = m->head ? next_ring_offset(m) : 0, size;
+    uint32_t before = m->ring_count;
+    if (offset == 0)
+        return 0;
+    int fd = open_segment(dir_fd, m->serial, &size);
+    if (fd < 0)
+        return 0;
+    /* Offsets only grow: a chain that does not is damaged, and could be endless. */
+    while (offset > m->last_ring_offset) {
+        struct mpl_ring_view *r = open_ring(m, fd, size, offset, batch_seq);
+        if (!r || !add_ring(m, r))
+            break;
+        m->last_ring_offset = offset;
+        offset = next_ring_offset(m);
+    }
+    close(fd);
+    return m->ring_count - before;
+}
+
+/* ---- definitions ---- */
+
+static bool next_extent(struct mpl_member_view *m, int dir_fd)
+{
+    struct mpl_def_reader *d = &m->def;
+    /* Acquire: partner is add_def_extent in shm/segment.c. */
+    uint64_t offset = atomic_load_explicit(d->extent ? &d->extent->next_offset : &m->head->first_def_offset,
+                                           memory_order_acquire);
+    uint64_t size;
+    if (offset <= d->offset)
+        return false;
+    int fd = open_segment(dir_fd, m->serial, &size);
+    if (fd < 0)
+        return false;
+    uint64_t bytes = 0, page = mpl_os_page_round(sizeof(struct mpl_def_extent));
+    struct mpl_def_extent *e = map_range(fd, size, offset, page);
+    if (e) {
+        bytes = e->data_bytes;
+        mpl_unmap(e, page);
+        e = bytes < size ? map_range(fd, size, offset, mpl_os_page_round(sizeof *e + bytes)) : NULL;
+    }
+    close(fd);
+    if (!e)
+        return false;
+    if (d->extent)
+        mpl_unmap((void *)(uintptr_t)d->extent, d->map_bytes);
+    *d = (struct mpl_def_reader){e, offset, mpl_os_page_round(sizeof *e + bytes), bytes, 0};
+    return true;
+}
+
+static bool note_definition(struct mpl_member_view *m, uint32_t id, uint32_t index)
+{
+    if (id == 0 || id > UINT32_C(1) << MPL_SITE_BITS)
+        return false;
+    if (id > m->def_capacity) {
+        uint32_t capacity = id < 64 ? 64 : id * 2;
+        uint32_t *grown = realloc(m->def_index, capacity * sizeof *grown);
+        if (!grown)
+            return false;
+        memset(grown + m->def_capacity, 0xff, (capacity - m->def_capacity) * sizeof *grown);
+        m->def_index = grown;
+        m->def_capacity = capacity;
+    }
+    m->def_index[id - 1] = index;
+    if (id > m->def_count)
+        m->def_count = id;
+    return true;
+}
+
+/* The entry at d->pos, of which `room` bytes may be looked at. 0: it is not one. */
+static uint64_t read_definition(struct mpl_member_view *m, uint64_t room)
+{
+    struct mpl_def def;
+    const char *at = (const char *)(m->def.extent + 1) + m->def.pos;
+    if (room < sizeof def)
+        return 0;
+    memcpy(&def, at, sizeof def);
+    uint64_t texts = (uint64_t)def.text_len + def.file_len + def.function_len;
+    if (def.bytes % 8 != 0 || def.bytes > room || sizeof def + texts > def.bytes)
+        return 0;
+    const char *text = at + sizeof def;
+    uint32_t index = mpl_defs_intern(m->defs, &def, (struct mpl_str){text, def.text_len},
+                                     (struct mpl_str){text + def.text_len, def.file_len},
+                                     (struct mpl_str){text + def.text_len + def.file_len, def.function_len});
+    return note_definition(m, def.id, index) ? def.bytes : 0;
+}
+
+static void read_definitions(struct mpl_member_view *m, int dir_fd)
+{
+    struct mpl_def_reader *d = &m->def;
+    do {
+        /* Acquire: partner is publish_def in shm/segment.c. */
+        uint64_t end = d->extent ? atomic_load_explicit(&d->extent->write_pos, memory_order_acquire) : 0;
+        if (end > d->data_bytes)
+            end = d->data_bytes;
+        while (d->pos < end) {
+            uint64_t bytes = read_definition(m, end - d->pos);
+            if (bytes == 0)
+                return; /* damaged from here on: its records are shown without their format */
+            d->pos += bytes;
+        }
+    } while (next_extent(m, dir_fd));
+}
+
+struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id, uint16_t kind, int dir_fd)
+{
+    if (id == 0)
+        return NULL;
+    if (id > m->def_count && m->head)
+        read_definitions(m, dir_fd);
+    if (id > m->def_count || m->def_index[id - 1] >= m->defs->count)
+        return NULL;
+    struct mpl_def_view *v = m->defs->view[m->def_index[id - 1]];
+    return v->kind == kind ? v : NULL;
+}
+
+/* ---- the whole ---- */
+
+static void map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
+{
+    struct stat st;
+    uint64_t size;
+    int fd = open_segment(dir_fd, m->serial, &size);
+    if (fd < 0)
+        return;
+    m->head_bytes = mpl_os_page_round(sizeof *m->head);
+    m->head = map_range(fd, size, 0, m->head_bytes);
+    if (m->head && (m->head->magic != MPL_SEGMENT_MAGIC || m->head->abi_version != MPL_ABI_VERSION)) {
+        mpl_unmap(m->head, m->head_bytes);
+        m->head = NULL;
+    }
+    if (m->head && fstat(fd, &st) == 0) {
+        m->file_dev = st.st_dev;
+        m->file_ino = st.st_ino;
+        take_segment_progress(m, batch_seq);
+    }
+    close(fd);
+}
+
+struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batch_seq, struct mpl_defs *defs)
+{
+    struct mpl_member_view *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    m->pid_fd = -1;
+    m->serial = serial;
+    m->defs = defs;
+    map_head(m, dir_fd, batch_seq);
+    return m;
+}
+
+void mpl_view_close(struct mpl_member_view *m)
+{
+    for (uint32_t i = 0; i < m->ring_count; i++) {
+        mpl_unmap(m->ring[i]->ring, m->ring[i]->map_bytes);
+        free(m->ring[i]);
+    }
+    if (m->def.extent)
+        mpl_unmap((void *)(uintptr_t)m->def.extent, m->def.map_bytes);
+    if (m->head)
+        mpl_unmap(m->head, m->head_bytes);
+    if (m->pid_fd >= 0)
+        close(m->pid_fd);
+    free(m->def_index);
+    free(m->ring);
+    free(m);
+}
+
+/* ---- records ---- */
+
+bool mpl_view_peek(struct mpl_ring_view *r, uint64_t *corrupt_bytes)
+{
+    *corrupt_bytes = 0;
+    while (r->pos < r->head) {
+        uint64_t offset = r->pos & (r->data_bytes - 1), room = r->data_bytes - offset, left = r->head - r->pos;
+        struct mpl_record_head head;
+        memcpy(&head.kind_words, r->data + offset, sizeof head.kind_words); /* 8 bytes are there: all sizes are */
+        uint64_t bytes = mpl_bytes_of(head.kind_words);
+        bool is_pad = mpl_kind_of(head.kind_words) == MPL_RECORD_PAD;
+        if (bytes == 0 || bytes > room || bytes > left || (is_pad ? bytes != room : bytes < sizeof head)) {
+            *corrupt_bytes = left;
+            r->pos = r->head;
+            return false;
+        }
+        if (!is_pad) {
+            memcpy(&head, r->data + offset, sizeof head);
+            r->record_bytes = (uint32_t)bytes;
+            r->key = head.stamp > r->key ? head.stamp : r->key;
+            return true;
+        }
+        r->pos += bytes;
+    }
+    return false;
+}
+
+void mpl_view_copy(const struct mpl_ring_view *r, char *copy)
+{
+    memcpy(copy, r->data + (r->pos & (r->data_bytes - 1)), r->record_bytes);
+}

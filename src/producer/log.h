@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * Log calls: from arguments to a record in a ring. The fast path is mplog_site_log in log.c; everything else is here for
+ * the public functions in mplog.c.
+ */
+#ifndef MPL_PRODUCER_LOG_H
+#define MPL_PRODUCER_LOG_H
+
+#include <mplog.h>
+
+#include "base/text.h"
+
+/* Finished text without a call site. */
+void mpl_log_text(mplog_logger *logger, int level, struct mpl_str text);
+
+/* Any attributes. Fields whose ptr is NULL are left out. */
+struct mpl_log_fields {
+    int level;
+    struct mpl_str message, level_name, path, function, thread_name, process_name, task_name, exception, stack;
+    int64_t line, created_ns, thread, process; /* 0: left out */
+};
+
+void mpl_log_fields(mplog_logger *logger, const struct mpl_log_fields *fields);
+
+/* A format that is rendered now. */
+void mpl_log_format(mplog_logger *logger, const struct mpl_log_fields *fields, const char *format, va_list arguments);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "producer/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "base/utf8.h"
+#include "producer/producer.h"
+
+struct mpl_process mpl_process = {.epoch = 1};
+
+static _Thread_local bool holds_lock;
+
+/* Where MADV_WIPEONFORK is missing (kernel before 4.14, some emulators), a fork hook does what the kernel would. */
+static void wipe_after_fork(void)
+{
+    struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_relaxed);
+    memset(guard, 0, sizeof *guard);
+    mpl_producer_wipe_all();
+}
+
+static bool map_guard(void)
+{
+    uint64_t bytes = mpl_os_page_round(sizeof(struct mpl_guard));
+    struct mpl_guard *fresh = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (fresh == MAP_FAILED)
+        return false;
+    bool is_wiped_by_kernel = madvise(fresh, bytes, MADV_WIPEONFORK) == 0;
+    fresh->alive = 1;
+    struct mpl_guard *none = NULL;
+    if (!atomic_compare_exchange_strong(&mpl_process.guard, &none, fresh))
+        munmap(fresh, bytes); /* another thread was first */
+    else if (!is_wiped_by_kernel)
+        pthread_atfork(NULL, NULL, wipe_after_fork);
+    return true;
+}
+
+static bool map_control_place(void)
+{
+    if (mpl_process.control)
+        return true;
+    void *at = mmap(NULL, sizeof(struct mpl_control), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return false;
+    mpl_process.control = at;
+    return true;
+}
+
+void mpl_process_unmap_control(void)
+{
+    mmap(mpl_process.control, sizeof(struct mpl_control), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+         0);
+}
+
+static void notice_fork(struct mpl_guard *guard)
+{
+    if (guard->alive)
+        return;
+    if (mpl_process.membership == MPL_PROCESS_MEMBER)
+        mpl_process.membership = MPL_PROCESS_INHERITED;
+    mpl_producer_forget_all();
+    mpl_process_host.forked_fn();
+    guard->alive = 1;
+}
+
+bool mpl_process_lock(void)
+{
+    if (holds_lock)
+        return false;
+    if (!atomic_load_explicit(&mpl_process.guard, memory_order_acquire) && !map_guard())
+        return false;
+    struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_acquire);
+    holds_lock = true;
+    atomic_signal_fence(memory_order_seq_cst); /* a handler that runs from here on sees the flag */
+    mpl_lock_take(&guard->lock);
+    notice_fork(guard);
+    if (!map_control_place()) {
+        mpl_process_unlock();
+        return false;
+    }
+    return true;
+}
+
+void mpl_process_unlock(void)
+{
+    mpl_lock_release(&atomic_load_explicit(&mpl_process.guard, memory_order_relaxed)->lock);
+    atomic_signal_fence(memory_order_seq_cst);
+    holds_lock = false;
+}
+
+bool mpl_process_is_locked_here(void) { return holds_lock; }
+
+void mpl_process_set_name(const char *name)
+{
+    mpl_process.name_len = (uint32_t)mpl_utf8_cut(mpl_str_from(name), MPL_NAME_MAX);
+    memcpy(mpl_process.name, name, mpl_process.name_len);
+    /* Every thread's next call takes the slow path and writes its names anew. */
+    atomic_fetch_add_explicit(&mpl_process.epoch, 1, memory_order_relaxed);
+}
+
+void mpl_process_default_name(void)
+{
+    if (mpl_process.name_len > 0)
+        return;
+    char name[64] = "?";
+    int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof name - 1);
+    if (fd >= 0)
+        close(fd);
+    if (n > 1)
+        name[n - 1] = '\0'; /* the newline */
+    mpl_process_set_name(name);
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "producer/producer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "base/utf8.h"
+#include "producer/claim.h"
+#include "producer/process.h"
+#include "producer/space.h"
+#include "shm/codec.h"
+#include "shm/wake.h"
+
+_Thread_local struct mpl_thread mpl_thread MPL_TLS_MODEL;
+
+/* 64 KiB of wiped pages at a time: 400 threads. */
+#define ARENA_BYTES 65536u
+
+struct arena {
+    struct arena *next;
+    struct mpl_producer producer[(ARENA_BYTES - 64) / sizeof(struct mpl_producer)];
+};
+#define ARENA_PRODUCERS (sizeof((struct arena *)0)->producer / sizeof(struct mpl_producer))
+
+static struct arena *arenas;            /* newest first; in a forked child NULL again: stale pointers never meet a new owner */
+static uint32_t arena_used;             /* of the newest */
+static struct mpl_producer *all;        /* every producer ever made in this process */
+static struct mpl_producer *free_list;  /* those whose threads have ended, by their `map` field as link */
+static struct mpl_producer *shared_producer;
+static bool has_thread_key;
+static pthread_key_t thread_key;
+
+/* ---- memory ---- */
+
+static struct mpl_producer *from_arena(void)
+{
+    if (!arenas || arena_used == ARENA_PRODUCERS) {
+        struct arena *a = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (a == MAP_FAILED)
+            return NULL;
+        madvise(a, ARENA_BYTES, MADV_WIPEONFORK); /* refused: wipe_after_fork in process.c does it */
+        a->next = arenas;
+        arenas = a;
+        arena_used = 0;
+    }
+    return &arenas->producer[arena_used++];
+}
+
+static struct mpl_producer *new_producer(void)
+{
+    struct mpl_producer *p = free_list;
+    if (p) {
+        free_list = (struct mpl_producer *)(void *)p->map;
+        p->map = NULL;
+        return p;
+    }
+    p = from_arena();
+    if (p) {
+        p->next = all;
+        all = p;
+    }
+    return p;
+}
+
+void mpl_producer_forget_all(void)
+{
+    mpl_claim_forget_all();
+    arenas = NULL; /* the pages stay mapped and zero: the forking thread's pointer leads to one of them */
+    arena_used = 0;
+    all = free_list = shared_producer = NULL;
+}
+
+void mpl_producer_wipe_all(void)
+{
+    for (struct arena *a = arenas; a; a = a->next)
+        memset(a->producer, 0, sizeof a->producer);
+}
+
+/* ---- ends of threads ---- */
+
+static void drop_ring(struct mpl_producer *p)
+{
+    p->ring = NULL;
+    p->map = NULL;
+    p->cur = p->limit = NULL;
+    p->is_shared = false;
+}
+
+static void close_ring(struct mpl_producer *p)
+{
+    if (!p->ring)
+        return;
+    if (p->session == mpl_process.sessions)
+        mpl_claim_close(p->map);
+    drop_ring(p);
+    /* Without a wake: there is nothing to write, only a ring to be freed, and that may wait for the next pass. */
+    atomic_fetch_add(&mpl_process.control->head.news, 1);
+}
+
+/* pthread's destructor, at the end of a thread that logged. */
+static void end_thread(void *arg)
+{
+    struct mpl_producer *p = arg;
+    int saved_errno = errno;
+    mpl_thread.producer = NULL;
+    if (mpl_process_lock()) {
+        if (p->epoch != 0) { /* else it was wiped by a fork, and belongs to nobody */
+            close_ring(p);
+            *p = (struct mpl_producer){.next = p->next, .map = (struct mpl_ring_map *)(void *)free_list};
+            free_list = p;
+        }
+        mpl_process_unlock();
+    }
+    errno = saved_errno;
+}
+
+/* A shared object that contains this file is being unloaded, or the process ends: later ends of threads must not call in. */
+__attribute__((destructor)) static void forget_thread_ends(void)
+{
+    if (has_thread_key)
+        pthread_key_delete(thread_key);
+}
+
+static void watch_thread_end(struct mpl_producer *p)
+{
+    if (!has_thread_key)
+        has_thread_key = pthread_key_create(&thread_key, end_thread) == 0;
+    if (has_thread_key)
+        pthread_setspecific(thread_key, p); /* refused: the ring is drained when the process ends */
+}
+
+/* ---- names ---- */
+
+static uint32_t default_thread_name(char name[MPL_NAME_MAX])
+{
+    struct mpl_text t = {name, 0, MPL_NAME_MAX};
+    char comm[17] = "";
+    prctl(PR_GET_NAME, comm);
+    struct mpl_str own = mpl_str_from(comm);
+    if (mpl_os_thread_id() == getpid())
+        mpl_text_str(&t, MPL_STR("main"));
+    else if (own.len > 0 && !mpl_str_equal(own, (struct mpl_str){mpl_process.name, mpl_process.name_len}))
+        mpl_text_str(&t, own); /* somebody gave it a name: threads are born with the process's */
+    else
+        mpl_text_str(&t, MPL_STR("thread-")), mpl_text_u64(&t, (uint64_t)mpl_os_thread_id());
+    return (uint32_t)t.len;
+}
+
+bool mpl_producer_write_names(struct mpl_producer *p)
+{
+    char own[MPL_NAME_MAX];
+    const char *thread_name = mpl_thread.name_len ? mpl_thread.name : own;
+    uint32_t thread_len = mpl_thread.name_len ? mpl_thread.name_len : default_thread_name(own);
+    uint64_t bytes = MPL_ALIGN(sizeof(struct mpl_names_record) + mpl_process.name_len + thread_len);
+    if (!mpl_space_make(p, bytes))
+        return false;
+    struct mpl_names_record n = {
+        .head = {mpl_kind_words(MPL_RECORD_NAMES, bytes), 0, mpl_clock_stamp(mpl_process.clock_kind), 0},
+        .thread = (uint64_t)mpl_os_thread_id(),
+        .process = (uint32_t)getpid(),
+        .process_len = (uint16_t)mpl_process.name_len,
+        .thread_len = (uint16_t)thread_len,
+    };
+    struct mpl_text t = {p->cur, 0, bytes};
+    mpl_text_append(&t, (const char *)&n, sizeof n);
+    mpl_text_append(&t, mpl_process.name, mpl_process.name_len);
+    mpl_text_append(&t, thread_name, thread_len);
+    mpl_producer_commit(p, bytes, n.head.stamp);
+    p->names_are_stale = false;
+    return true;
+}
+
+void mpl_producer_names_changed(void)
+{
+    struct mpl_producer *p = mpl_thread.producer;
+    if (p && p->epoch != 0) {
+        p->names_are_stale = true;
+        p->limit = p->cur; /* no room: the next call takes the slow path */
+    }
+}
+
+/* ---- begin and end ---- */
+
+static uint32_t current_epoch(void) { return atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed); }
+
+static void count_unwritten(bool is_nested)
+{
+    /* Inside a log call of this thread the segment stays: detaching waits for `busy`. Elsewhere it may be on its way out. */
+    bool is_safe = mpl_thread.producer && atomic_load_explicit(&mpl_thread.producer->busy, memory_order_relaxed);
+    unsigned cause = is_nested ? MPL_LOST_NESTED : MPL_LOST_NO_RING;
+    _Atomic uint64_t *counters =
+        is_safe && mpl_process.segment.head ? mpl_process.segment.head->lost : mpl_process.lost_unattached;
+    atomic_fetch_add_explicit(&counters[cause], 1, memory_order_relaxed);
+}
+
+/* What was counted while there was no segment belongs into the log now. Under the process's lock. */
+static void report_unattached(void)
+{
+    for (unsigned cause = 0; cause < MPL_SEGMENT_LOSSES; cause++) {
+        uint64_t n = atomic_exchange_explicit(&mpl_process.lost_unattached[cause], 0, memory_order_relaxed);
+        atomic_fetch_add_explicit(&mpl_process.segment.head->lost[cause], n, memory_order_relaxed);
+    }
+}
+
+/* Gives `p` a fresh ring. Under the process's lock. */
+static bool take_ring(struct mpl_producer *p)
+{
+    struct mpl_ring_map *m = mpl_claim_ring(mpl_process.control->head.ring_initial_bytes, 0, false);
+    if (!m)
+        return false;
+    p->map = m;
+    p->ring = m->ring;
+    p->watch = &m->ring->watch;
+    p->write_pos = atomic_load_explicit(&m->ring->write_pos, memory_order_relaxed);
+    p->cur = p->limit = m->data + (p->write_pos & (m->data_bytes - 1));
+    p->notified = 0;
+    p->is_lossy = false;
+    p->names_are_stale = true;
+    return true;
+}
+
+/* Makes the process a member if it is not one, and returns the thread's producer, attached. Under the process's lock. */
+static struct mpl_producer *attach(void)
+{
+    if (mpl_process.membership == MPL_PROCESS_NEW || mpl_process.membership == MPL_PROCESS_INHERITED) {
+        if (mpl_process_host.join_fn() < 0) {
+            mpl_complain("logging cannot be started: %s", mpl_error_text());
+            mpl_process.membership = MPL_PROCESS_FAILED;
+        }
+    }
+    if (mpl_process.membership != MPL_PROCESS_MEMBER)
+        return NULL;
+    struct mpl_producer *p = mpl_thread.producer;
+    if (!p || p->epoch == 0) /* none, or wiped by a fork */
+        p = new_producer();
+    if (!p)
+        return NULL;
+    if (p->ring && p->session != mpl_process.sessions)
+        drop_ring(p); /* of a former session, which could not wait for this thread */
+    if (!p->ring && !p->is_shared && !take_ring(p))
+        p->is_shared = true;
+    p->session = mpl_process.sessions;
+    p->names_are_stale = true;
+    p->epoch = current_epoch();
+    watch_thread_end(p);
+    mpl_thread.producer = p;
+    report_unattached();
+    return p;
+}
+
+/* The process's shared ring, locked; NULL: there is no memory for one either. */
+static struct mpl_producer *begin_shared(void)
+{
+    struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_relaxed);
+    mpl_lock_take(&guard->shared_ring_lock);
+    if (!shared_producer || shared_producer->epoch != current_epoch()) {
+        if (mpl_process_lock()) {
+            if (!shared_producer)
+                shared_producer = new_producer();
+            if (shared_producer && (shared_producer->ring || take_ring(shared_producer))) {
+                shared_producer->is_shared = true;
+                shared_producer->epoch = current_epoch();
+            }
+            mpl_process_unlock();
+        }
+    }
+    struct mpl_producer *p = shared_producer;
+    if (!p || !p->ring) {
+        mpl_lock_release(&guard->shared_ring_lock);
+        return NULL;
+    }
+    if (p->names_thread != (uint32_t)mpl_os_thread_id()) {
+        p->names_thread = (uint32_t)mpl_os_thread_id();
+        p->names_are_stale = true;
+    }
+    return p;
+}
+
+/* Sets busy, then sees whether the ring is still this session's. */
+static bool enter(struct mpl_producer *p)
+{
+    atomic_store_explicit(&p->busy, 1, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst); /* the CPU's part is the membarrier in mpl_producer_detach_all */
+    if (p->epoch == current_epoch() && p->ring)
+        return true;
+    atomic_store_explicit(&p->busy, 0, memory_order_release);
+    return false;
+}
+
+/* How often a session may change under a call before it gives up. */
+#define ATTACH_TRIES 3
+
+static struct mpl_producer *begin_attached(void)
+{
+    for (int i = 0; i < ATTACH_TRIES; i++) {
+        struct mpl_producer *p = mpl_thread.producer;
+        if (!p || p->epoch != current_epoch()) {
+            if (!mpl_process_lock())
+                return NULL;
+            p = attach();
+            mpl_process_unlock();
+            if (!p)
+                return NULL;
+        }
+        if (p->is_shared && !p->ring) {
+            p = begin_shared();
+            if (!p) {
+                count_unwritten(false);
+                return NULL;
+            }
+        }
+        if (enter(p))
+            return p;
+        if (p == shared_producer)
+            mpl_producer_end(p);
+    }
+    return NULL;
+}
+
+struct mpl_producer *mpl_producer_begin(bool *is_nested)
+{
+    struct mpl_producer *p = mpl_thread.producer;
+    *is_nested = mpl_thread.is_in_slow_path || mpl_process_is_locked_here() ||
+                 (p && atomic_load_explicit(&p->busy, memory_order_relaxed));
+    if (*is_nested) {
+        count_unwritten(true);
+        return NULL;
+    }
+    mpl_thread.is_in_slow_path = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    p = begin_attached();
+    if (!p)
+        mpl_thread.is_in_slow_path = false;
+    return p;
+}
+
+bool mpl_producer_is_restarted(const struct mpl_producer *p) { return p->epoch != current_epoch() || !p->ring; }
+
+bool mpl_producer_lock(struct mpl_producer *p)
+{
+    atomic_store_explicit(&p->busy, 0, memory_order_release);
+    bool has_lock = mpl_process_lock();
+    if (has_lock && !mpl_producer_is_restarted(p))
+        return true;
+    atomic_store_explicit(&p->busy, 1, memory_order_relaxed);
+    if (has_lock)
+        mpl_process_unlock();
+    return false;
+}
+
+void mpl_producer_unlock(struct mpl_producer *p)
+{
+    atomic_store_explicit(&p->busy, 1, memory_order_relaxed);
+    mpl_process_unlock();
+}
+
+void mpl_producer_end(struct mpl_producer *p)
+{
+    atomic_store_explicit(&p->busy, 0, memory_order_release);
+    if (p == shared_producer)
+        mpl_lock_release(&atomic_load_explicit(&mpl_process.guard, memory_order_relaxed)->shared_ring_lock);
+    atomic_signal_fence(memory_order_seq_cst);
+    mpl_thread.is_in_slow_path = false;
+}
+
+/* ---- the collector ---- */
+
+#define NS_PER_MS UINT64_C(1000000)
+
+void mpl_producer_notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch)
+{
+    bool is_cold = watch < MPL_STAMP_LEAST, is_told = p->notified == watch + 1;
+    if ((!is_cold || is_told) && stamp < p->check_stamp)
+        return;
+    int saved_errno = errno, state = mpl_os_cancel_disable();
+    bool must_look = !is_cold || is_told;
+    if (is_cold && !mpl_wake_for_ring(mpl_process.control, p->ring))
+        must_look = true;
+    if (must_look)
+        mpl_process_host.need_collector_fn();
+    p->notified = watch + 1;
+    p->check_stamp = stamp + mpl_process.ticks_per_ms;
+    mpl_os_cancel_restore(state);
+    errno = saved_errno;
+}
+
+/* How long other threads may take to leave their log calls before their rings are left mapped instead: longer than any
+ * back-off of a wait for space, which looks at the epoch each time. */
+#define QUIET_WAIT_NS (1000 * NS_PER_MS)
+
+static bool wait_until_quiet(void)
+{
+    uint64_t deadline_ns = mpl_clock_monotonic_ns() + QUIET_WAIT_NS;
+    for (struct mpl_producer *p = all; p; p = p->next) {
+        /* Acquire: partner is the release that clears `busy`; the thread's stores into the ring are done. */
+        while (atomic_load_explicit(&p->busy, memory_order_acquire) && p != mpl_thread.producer) {
+            if (mpl_clock_monotonic_ns() > deadline_ns)
+                return false;
+            mpl_os_sleep_ns(NS_PER_MS / 20);
+        }
+    }
+    return true;
+}
+
+void mpl_producer_detach_all(void)
+{
+    atomic_fetch_add(&mpl_process.epoch, 1);
+    /* From here on a thread either sees the new epoch or is seen to be busy. */
+    bool is_quiet = mpl_os_membarrier_private() && wait_until_quiet();
+    for (struct mpl_producer *p = all; p; p = p->next) {
+        if (is_quiet || p == mpl_thread.producer) {
+            if (p->ring)
+                mpl_claim_close(p->map);
+            drop_ring(p);
+        }
+    }
+    if (is_quiet)
+        mpl_claim_forget_all();
+    else
+        mpl_claim_abandon_all();
+}

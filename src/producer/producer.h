@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * One producer per thread that logs: its private view of its ring. Life: attach at the first record (or after a fork or a
+ * change of session), reserve/commit per record, close at the thread's end.
+ *
+ * Memory: producers lie in MADV_WIPEONFORK pages that are never unmapped. In a forked child they read zero: epoch 0 matches
+ * nothing, so the first call takes the slow path, and nothing of the parent's ring can be written.
+ */
+#ifndef MPL_PRODUCER_PRODUCER_H
+#define MPL_PRODUCER_PRODUCER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/text.h"
+#include "shm/abi.h"
+#include "shm/segment.h"
+
+struct mpl_producer {
+    /* the line a log call works on */
+    _Atomic uint32_t busy;  /* 1: the thread may be touching its ring. Set before `epoch` is compared, cleared with release;
+                               partner: mpl_producer_detach_all, which changes the epoch, lets all CPUs pass a barrier, and
+                               waits for 0 */
+    uint32_t epoch;         /* of the process when this was attached; 0: wiped, or never */
+    char *cur, *limit;      /* where the next record goes; end of the free space that lies in one piece */
+    uint64_t write_pos;     /* what ring->write_pos holds */
+    struct mpl_ring *ring;  /* NULL: none of its own */
+    _Atomic uint64_t *watch; /* ring->watch */
+    uint64_t notified;      /* the cold count that the collector has been told about */
+
+    /* slow paths */
+    alignas(MPL_CACHE_LINE) struct mpl_ring_map *map;
+    uint64_t check_stamp;   /* not before this stamp is the collector's life looked at again */
+    uint64_t lossy_read_pos; /* is_lossy: read_pos when waiting was given up */
+    bool is_lossy;
+    bool names_are_stale;   /* a NAMES record must come before the next one */
+    bool is_shared;         /* no ring of its own: writes into the process's shared one, or is that one */
+    uint32_t session;       /* mpl_process.sessions when `ring` was claimed */
+    uint32_t names_thread;  /* shared ring: whose names stand there */
+    struct mpl_producer *next; /* all producers of this process */
+};
+
+/* This thread's; the pointer outlives the producer's validity, see mpl_producer_begin. */
+struct mpl_thread {
+    struct mpl_producer *producer;
+    bool is_in_slow_path; /* a signal handler's log call would meet half-done work */
+    uint32_t name_len;
+    char name[MPL_NAME_MAX];
+};
+
+/* Initial-exec: one load instead of a call. dlopen'ed libraries get it from glibc's spare static TLS; musl has none. */
+#if defined(__GLIBC__)
+#define MPL_TLS_MODEL __attribute__((tls_model("initial-exec")))
+#else
+#define MPL_TLS_MODEL
+#endif
+extern _Thread_local struct mpl_thread mpl_thread MPL_TLS_MODEL;
+
+/* Makes the calling thread ready to write: attaches it if necessary, joining or starting a session. Returns a producer with
+ * `busy` set (the shared one with its lock held), or NULL: nested call (counted as lost), or no session (the caller may
+ * write directly). Must be ended with mpl_producer_end if not NULL. */
+struct mpl_producer *mpl_producer_begin(bool *is_nested);
+void mpl_producer_end(struct mpl_producer *p);
+
+/* Between begin and end: takes the process's lock. False, without it: the session has changed, or the lock is not to be had;
+ * then the call begins again or ends. While the lock is held `busy` is 0, since whoever detaches holds it and waits for 0. */
+bool mpl_producer_lock(struct mpl_producer *p);
+void mpl_producer_unlock(struct mpl_producer *p);
+
+/* The session has changed since begin: nothing can be written through `p`. */
+bool mpl_producer_is_restarted(const struct mpl_producer *p);
+
+/* After a record with that stamp was published and `watch` was found not to promise a look beyond it. */
+void mpl_producer_notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch);
+
+/* Publishes `bytes` at p->cur. */
+static inline void mpl_producer_commit(struct mpl_producer *p, uint64_t bytes, uint64_t stamp)
+{
+    p->cur += bytes;
+    p->write_pos += bytes;
+    /* Partner: look_at_ring in collector/pass.c, acquire: the record's bytes are there when the position covers them. */
+    atomic_store_explicit(&p->ring->write_pos, p->write_pos, memory_order_release);
+    /* The load below must not move above the store; the CPU's part of that is the collector's membarrier. */
+    atomic_signal_fence(memory_order_seq_cst);
+    uint64_t watch = atomic_load_explicit(p->watch, memory_order_acquire);
+    if (__builtin_expect(stamp >= watch, 0))
+        mpl_producer_notify(p, stamp, watch);
+}
+
+/* Puts the thread's names into its ring. False: no room, which has been counted. */
+bool mpl_producer_write_names(struct mpl_producer *p);
+
+/* The calling thread's next record is preceded by its names. */
+void mpl_producer_names_changed(void);
+
+/* Gives up all rings of this process: no thread writes into them when this returns, and they are unmapped. Under the
+ * process's lock, by a thread that is not itself inside a log call. */
+void mpl_producer_detach_all(void);
+
+/* Forked child: the parent's rings are unmapped and forgotten. */
+void mpl_producer_forget_all(void);
+
+/* What the kernel does at fork where it can. */
+void mpl_producer_wipe_all(void);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "producer/space.h"
+
+#include "base/clock.h"
+#include "base/os.h"
+#include "producer/claim.h"
+#include "producer/process.h"
+#include "shm/codec.h"
+#include "shm/control.h"
+#include "shm/wake.h"
+
+/* A full ring is looked at again after 100 us, then at growing intervals. Short fixed sleeps of many producers starve the
+ * collector (256 processes: 14 s instead of 0.15 s); beyond 25 ms nothing is gained. */
+#define BACKOFF_LEAST_NS UINT64_C(100000)
+#define BACKOFF_MOST_NS UINT64_C(25000000)
+
+#define GROWTH_FACTOR 4u
+
+static const struct mpl_control_head *facts(void) { return &mpl_process.control->head; }
+
+static bool has_room(const struct mpl_producer *p, uint64_t bytes) { return bytes <= (uint64_t)(p->limit - p->cur); }
+
+/* Looks at how far the collector has read. Fills the end of the ring with a PAD where the record would wrap. */
+static bool see_room(struct mpl_producer *p, uint64_t bytes)
+{
+    const struct mpl_ring_map *m = p->map;
+    /* Acquire: partner is release_space in collector/ring_view.c; the collector has finished with the bytes before. */
+    uint64_t read_pos = atomic_load_explicit(&p->ring->read_pos, memory_order_acquire);
+    uint64_t used = p->write_pos - read_pos;
+    if (used > m->data_bytes)
+        return false; /* somebody scribbled over the ring: take it for full */
+    uint64_t free_bytes = m->data_bytes - used;
+    uint64_t to_end = m->data_bytes - (p->write_pos & (m->data_bytes - 1));
+    if (bytes > to_end && bytes <= m->data_bytes && to_end + bytes <= free_bytes) {
+        uint32_t pad = mpl_kind_words(MPL_RECORD_PAD, to_end);
+        __builtin_memcpy(p->cur, &pad, sizeof pad); /* becomes visible with the record behind it */
+        p->cur = m->data;
+        p->write_pos += to_end;
+        free_bytes -= to_end;
+        to_end = m->data_bytes;
+    }
+    p->limit = p->cur + (to_end < free_bytes ? to_end : free_bytes);
+    return has_room(p, bytes);
+}
+
+static void switch_ring(struct mpl_producer *p, struct mpl_ring_map *m)
+{
+    mpl_claim_close(p->map);
+    p->map = m;
+    p->ring = m->ring;
+    p->watch = &m->ring->watch;
+    p->write_pos = atomic_load_explicit(&m->ring->write_pos, memory_order_relaxed);
+    p->cur = p->limit = m->data + (p->write_pos & (m->data_bytes - 1));
+    p->notified = 0;
+    p->is_lossy = false;
+    p->names_are_stale = true;
+    atomic_fetch_add(&mpl_process.control->head.news, 1); /* the first record there finds it cold and wakes the collector */
+}
+
+/* Another ring of `data_bytes` for this thread; the one it has is closed. False: no memory, no budget, or the session has
+ * changed meanwhile. */
+static bool change_ring(struct mpl_producer *p, uint64_t data_bytes, uint64_t record_bytes, bool is_growth)
+{
+    if (!mpl_producer_lock(p))
+        return false;
+    struct mpl_ring_map *m = mpl_claim_ring(data_bytes, record_bytes, is_growth);
+    if (m)
+        switch_ring(p, m);
+    mpl_producer_unlock(p);
+    return m != NULL;
+}
+
+static uint64_t power_of_two_from(uint64_t bytes)
+{
+    uint64_t power = MPL_PAGE_BYTES;
+    while (power < bytes)
+        power *= 2;
+    return power;
+}
+
+static bool grow(struct mpl_producer *p, uint64_t bytes)
+{
+    uint64_t larger = p->map->data_bytes * GROWTH_FACTOR;
+    if (larger > facts()->ring_max_bytes)
+        larger = facts()->ring_max_bytes;
+    if (bytes > larger / 2)
+        return change_ring(p, power_of_two_from(bytes), bytes, false);
+    return larger > p->map->data_bytes && change_ring(p, larger, bytes, true);
+}
+
+static void count_loss(struct mpl_producer *p, enum mpl_ring_loss cause)
+{
+    _Atomic uint64_t *n = &p->ring->lost[cause];
+    /* One writer: no read-modify-write needed. No wake either: the ring is full, so the collector has been told of it, and
+     * it looks at the counters when it drains the ring. Partner: collector/loss.c. */
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_release);
+}
+
+/* Waits while the collector makes progress, in all at most block_timeout. After one wait in vain the ring is lossy: calls
+ * return at once until read_pos moves, so that a stuck disk costs a program one timeout and not one per record. */
+static bool wait_for_room(struct mpl_producer *p, uint64_t bytes)
+{
+    uint64_t read_pos = atomic_load_explicit(&p->ring->read_pos, memory_order_relaxed);
+    if (p->is_lossy && p->lossy_read_pos == read_pos)
+        return false;
+    p->is_lossy = false;
+    uint64_t start_ns = mpl_clock_monotonic_ns(), backoff_ns = BACKOFF_LEAST_NS, waited_ns = 0;
+    while (waited_ns < facts()->block_timeout_ns) {
+        if (!mpl_wake_collector(mpl_process.control) || backoff_ns > BACKOFF_LEAST_NS)
+            mpl_process_host.need_collector_fn();
+        uint64_t left_ns = facts()->block_timeout_ns - waited_ns;
+        mpl_os_sleep_ns(backoff_ns < left_ns ? backoff_ns : left_ns);
+        if (mpl_producer_is_restarted(p))
+            return false;
+        if (see_room(p, bytes))
+            return true;
+        backoff_ns = backoff_ns * 2 < BACKOFF_MOST_NS ? backoff_ns * 2 : BACKOFF_MOST_NS;
+        waited_ns = mpl_clock_monotonic_ns() - start_ns;
+    }
+    p->is_lossy = true;
+    p->lossy_read_pos = atomic_load_explicit(&p->ring->read_pos, memory_order_relaxed);
+    return false;
+}
+
+/* A ring that was claimed for one huge message is given back with the next record. */
+static void leave_huge_ring(struct mpl_producer *p, uint64_t bytes)
+{
+    if (p->map->data_bytes > facts()->ring_max_bytes && bytes <= facts()->ring_initial_bytes / 2)
+        change_ring(p, facts()->ring_initial_bytes, bytes, false);
+}
+
+bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
+{
+    leave_huge_ring(p, bytes);
+    if (mpl_producer_is_restarted(p))
+        return false;
+    if (has_room(p, bytes) || see_room(p, bytes))
+        return true;
+    if (grow(p, bytes))
+        return see_room(p, bytes);
+    if (mpl_producer_is_restarted(p))
+        return false;
+    if (bytes > p->map->data_bytes / 2) {
+        count_loss(p, MPL_LOST_OVERSIZE);
+        return false;
+    }
+    bool is_block = facts()->overflow == MPL_OVERFLOW_BLOCK;
+    if (is_block && wait_for_room(p, bytes))
+        return true;
+    if (!mpl_producer_is_restarted(p))
+        count_loss(p, is_block ? MPL_LOST_FULL : MPL_LOST_DROPPED);
+    return false;
+}
+
+bool mpl_space_reserve(struct mpl_producer *p, uint64_t bytes)
+{
+    /* Each turn either succeeds, fails, or has moved to another ring, which needs the names first. */
+    do {
+        if (p->names_are_stale && !mpl_producer_write_names(p))
+            return false;
+        if (!mpl_space_make(p, bytes))
+            return false;
+    } while (p->names_are_stale);
+    return true;
+}
+
+uint64_t mpl_space_largest(struct mpl_producer *p, uint64_t bytes)
+{
+    if (bytes > MPL_SPACE_RECORD_MAX)
+        bytes = MPL_SPACE_RECORD_MAX;
+    for (uint64_t n = bytes; n > p->map->data_bytes / 2; n = n / 2 & ~UINT64_C(7)) {
+        if (grow(p, n))
+            return n;
+        if (mpl_producer_is_restarted(p))
+            break;
+    }
+    return bytes < p->map->data_bytes / 2 ? bytes : p->map->data_bytes / 2;
+}

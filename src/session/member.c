@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "session/member.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "producer/logger.h"
+#include "producer/process.h"
+#include "producer/producer.h"
+#include "shm/control.h"
+#include "shm/map.h"
+#include "shm/slot.h"
+#include "shm/wake.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* How long a session may be closing: its collector looks at the slots once more and decides, in microseconds; or it was
+ * killed there, and somebody must start another. */
+#define CLOSING_WAIT_NS (5000 * NS_PER_MS)
+
+static void fill_slot(struct mpl_slot *slot)
+{
+    struct stat st;
+    bool has_stderr = fstat(STDERR_FILENO, &st) == 0;
+    slot->start_time = mpl_os_start_time(getpid());
+    slot->pid_ns = mpl_os_pid_namespace();
+    slot->stderr_dev = has_stderr ? st.st_dev : 0;
+    slot->stderr_ino = has_stderr ? st.st_ino : 0;
+    slot->flags = mpl_os_membarrier_register() ? MPL_SLOT_MEMBARRIER : 0;
+}
+
+/* The state after the slot was claimed decides (models/join.pml): not CLOSING any more, or given up. */
+static uint32_t settled_state(struct mpl_control *c, struct mpl_session *s)
+{
+    uint64_t deadline_ns = mpl_clock_monotonic_ns() + CLOSING_WAIT_NS;
+    for (;;) {
+        uint32_t state = atomic_load(&c->head.state);
+        if (state != MPL_SESSION_CLOSING || mpl_clock_monotonic_ns() > deadline_ns)
+            return state;
+        if (!mpl_control_has_collector(s->control_fd))
+            mpl_session_start_collector(s, MPL_START_ONLY);
+        mpl_os_sleep_ns(NS_PER_MS / 5);
+    }
+}
+
+static int take_slot(struct mpl_entry *e, struct mpl_control *c)
+{
+    struct mpl_session *s = e->session;
+    int slot = mpl_slot_claim(c, getpid(), &s->slot_word);
+    if (slot < 0)
+        return slot;
+    s->slot = (uint32_t)slot;
+    uint32_t state = settled_state(c, s);
+    if (state == MPL_SESSION_NEW || state == MPL_SESSION_RUNNING)
+        return 0;
+    mpl_slot_free(&c->slot[slot], s->slot_word);
+    return state == MPL_SESSION_REMOVED ? -ESHUTDOWN : mpl_fail(ETIMEDOUT, "the session does not finish closing");
+}
+
+static int fill_and_activate(struct mpl_entry *e, struct mpl_control *c, int dir_fd)
+{
+    struct mpl_session *s = e->session;
+    struct mpl_slot *slot = &c->slot[s->slot];
+    uint64_t serial = atomic_fetch_add(&c->head.segment_serial, 1);
+    atomic_store(&slot->segment_serial, serial);
+    int error = mpl_segment_create(&e->segment, s->dir, dir_fd, serial, s->slot);
+    if (error)
+        return error;
+    fill_slot(slot);
+    if (mpl_slot_advance(slot, &s->slot_word, MPL_SLOT_ACTIVE))
+        return 0;
+    mpl_segment_close(&e->segment);
+    return mpl_fail(ETIMEDOUT, "joining the session took so long that it was given up");
+}
+
+int mpl_member_enter(struct mpl_entry *e, int dir_fd)
+{
+    struct mpl_control *c = mpl_control_map(e->session->control_fd, NULL);
+    if (!c)
+        return -ENOMEM;
+    int error = take_slot(e, c);
+    if (!error) {
+        error = fill_and_activate(e, c, dir_fd);
+        if (error)
+            mpl_slot_free(&c->slot[e->session->slot], e->session->slot_word);
+        else
+            mpl_wake_for_news(c);
+    }
+    mpl_unmap(c, sizeof *c);
+    return error;
+}
+
+static void leave_slot(struct mpl_control *c, struct mpl_session *s)
+{
+    if (mpl_slot_advance(&c->slot[s->slot], &s->slot_word, MPL_SLOT_LEAVING))
+        mpl_wake_for_news(c);
+}
+
+void mpl_member_withdraw(struct mpl_entry *e)
+{
+    struct mpl_control *c = mpl_control_map(e->session->control_fd, NULL);
+    if (c) {
+        leave_slot(c, e->session);
+        mpl_unmap(c, sizeof *c);
+    }
+    mpl_segment_close(&e->segment);
+}
+
+/* Ids in sites and loggers were given out by this process or its parent; the new segment must know them all. */
+static void inherit_definitions(struct mpl_entry *e)
+{
+    if (mpl_process.segment.def_count == 0)
+        return;
+    /* Out of room: records whose definition is missing are shown without their format, and counted. */
+    if (mpl_segment_copy_defs(&e->segment, &mpl_process.segment, &mpl_process.last_def_id) < 0)
+        mpl_complain("no room for the call sites of process %ld", (long)getpid());
+    mpl_segment_close(&mpl_process.segment);
+}
+
+static uint64_t ticks_per_ms(const struct mpl_control_head *h)
+{
+    uint64_t ticks = mpl_clock_stamp(h->clock_kind) - h->stamp_base;
+    uint64_t ns = mpl_clock_monotonic_ns() - h->monotonic_base_ns;
+    if (h->clock_kind == MPL_CLOCK_MONOTONIC || ns < NS_PER_MS / 10)
+        return NS_PER_MS; /* too early to tell; what it is used for is a limit of one look a millisecond, roughly */
+    return (uint64_t)((double)ticks / (double)ns * (double)NS_PER_MS);
+}
+
+void mpl_member_adopt(struct mpl_entry *e)
+{
+    inherit_definitions(e);
+    if (!mpl_control_map(e->session->control_fd, mpl_process.control)) {
+        /* The place is mapped already, so the kernel needs no new memory for it, only a different one behind it. */
+        mpl_complain("%s", mpl_error_text());
+    }
+    mpl_process.segment = e->segment;
+    mpl_process.segment.dir_path = e->session->dir;
+    mpl_process.clock_kind = mpl_process.control->head.clock_kind;
+    mpl_process.ticks_per_ms = ticks_per_ms(&mpl_process.control->head);
+    mpl_process.sessions++;
+    mpl_process.membership = MPL_PROCESS_MEMBER;
+    mpl_process_default_name();
+    mpl_logger_refresh_all();
+    atomic_fetch_add(&mpl_process.epoch, 1);
+}
+
+void mpl_member_leave(struct mpl_session *s)
+{
+    mpl_producer_detach_all();
+    leave_slot(mpl_process.control, s);
+    mpl_process.membership = MPL_PROCESS_DETACHED;
+    mpl_process_unmap_control();
+    mpl_segment_close_but_defs(&mpl_process.segment);
+}

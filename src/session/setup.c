@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * The public calls: set-up, shutdown, flush; and what the producer asks of sessions.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/os.h"
+#include "collector/thread.h"
+#include "output/encoding.h"
+#include "output/file.h"
+#include "output/pattern.h"
+#include "producer/logger.h"
+#include "producer/process.h"
+#include "producer/producer.h"
+#include "session/member.h"
+#include "session/session.h"
+#include "session/spawn.h"
+#include "shm/control.h"
+#include "shm/wake.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* Exit, shutdown and a change of session wait this long for what was logged. */
+#define EXIT_WAIT_MS 5000
+
+/* The session this process is, or by birth would be, a member of; and the one that a set-up is preparing. */
+static struct mpl_session current = {.control_fd = -1, .pipe_fd = -1};
+static struct mpl_session next = {.control_fd = -1, .pipe_fd = -1};
+static char helper_path[1024];
+
+/* ---- what the producer asks ---- */
+
+static void forked(void)
+{
+    /* The parent's descriptors were copied; ours are opened when we join. */
+    if (mpl_os_fd_is(current.control_fd, current.control_dev, current.control_ino))
+        close(current.control_fd);
+    current.control_fd = -1;
+    current.is_creator = false;
+    mpl_collector_thread_forget();
+}
+
+static void need_collector(void) { mpl_session_start_collector(&current, MPL_START_ONLY); }
+
+static int set_up_default(void);
+
+/* First record of a process: of one that was forked from a member, or that has not set up. */
+static int join(void)
+{
+    bool is_new = mpl_process.membership == MPL_PROCESS_NEW;
+    if (is_new && !mpl_session_find(&current))
+        return set_up_default();
+    struct mpl_entry e = {.session = &current};
+    int error = mpl_session_join_or_create(&e);
+    if (error)
+        return is_new ? set_up_default() : error;
+    mpl_member_adopt(&e);
+    if (is_new)
+        mpl_logger_set_level(mpl_logger_get(NULL), mpl_process.control->head.level);
+    return 0;
+}
+
+const struct mpl_process_host mpl_process_host = {
+    .join_fn = join, .forked_fn = forked, .need_collector_fn = need_collector};
+
+/* ---- set-up ---- */
+
+/* Formats and encodings are tried here, where somebody can be told. */
+static int check_output(const struct mplog_options *o)
+{
+    struct mpl_pattern *pattern = NULL;
+    struct mpl_asctime asctime;
+    struct mpl_encoding *encoding = NULL;
+    int error = mpl_pattern_compile(&pattern, o->format_string);
+    if (error)
+        return error;
+    mpl_pattern_destroy(pattern);
+    error = mpl_asctime_init(&asctime, o->date_format, NULL);
+    if (error)
+        return error;
+    mpl_asctime_fini(&asctime);
+    error = mpl_encoding_open(&encoding, o->file_encoding ? o->file_encoding : "utf-8");
+    if (!error)
+        mpl_encoding_close(encoding);
+    return error;
+}
+
+/* Does `wanted` name the file that the session writes already, or none? */
+static bool is_same_file(const struct mpl_options *wanted, const struct mpl_session *s)
+{
+    struct stat a, b;
+    const char *theirs = s->options.o.log_file, *ours = wanted->o.log_file;
+    if (!ours)
+        return true;
+    return theirs && (strcmp(ours, theirs) == 0 || (stat(ours, &a) == 0 && stat(theirs, &b) == 0 && a.st_dev == b.st_dev &&
+                                                    a.st_ino == b.st_ino));
+}
+
+/* The log file, opened as a trial and kept open until the session stands. */
+struct trial {
+    struct mpl_file file;
+    bool is_open, is_ours; /* is_ours: it did not exist before */
+};
+
+static int open_log_file(struct trial *t, const struct mplog_options *o)
+{
+    struct stat st;
+    *t = (struct trial){.is_open = false};
+    if (!o->log_file)
+        return 0;
+    t->is_ours = stat(o->log_file, &st) < 0;
+    struct mpl_file_options f = {.path = o->log_file};
+    int error = mpl_file_open(&t->file, &f, 0666);
+    if (error)
+        return error;
+    t->is_open = true;
+    next.pipe_fd = t->file.is_regular ? -1 : t->file.fd;
+    return 0;
+}
+
+static void close_log_file(struct trial *t, bool is_failure)
+{
+    next.pipe_fd = -1;
+    if (!t->is_open)
+        return;
+    if (is_failure && t->is_ours && t->file.is_regular)
+        unlink(t->file.path); /* nothing half-done: it was not there before */
+    mpl_file_close(&t->file);
+}
+
+/* A collector thread that serves the session we have left ends with it, or leaves it to its other members; only then may
+ * the control file be closed, which gives up this process's lock on it. */
+static void close_current(void)
+{
+    if (mpl_collector_thread_serves(current.control_dev, current.control_ino))
+        mpl_collector_thread_stop(EXIT_WAIT_MS);
+    if (mpl_os_fd_is(current.control_fd, current.control_dev, current.control_ino))
+        close(current.control_fd);
+    current.control_fd = -1;
+    mpl_session_unexport(&current);
+}
+
+/* Leaves what this process was a member of, then becomes what `e` says. */
+static void switch_to(struct mpl_entry *e)
+{
+    if (mpl_process.membership == MPL_PROCESS_MEMBER) {
+        mpl_member_leave(&current);
+        close_current();
+    }
+    current = next;
+    current.pipe_fd = -1;
+    /* The strings of the options lie in the struct itself. */
+    mpl_session_read_text(&current);
+    e->session = &current;
+    mpl_member_adopt(e);
+}
+
+static int start_session(struct trial *t)
+{
+    struct mpl_entry e = {.session = &next};
+    int error = mpl_session_write_text(&next);
+    error = error ? error : mpl_session_create(&e, NULL);
+    if (error)
+        return error;
+    next.is_creator = true;
+    error = mpl_session_start_collector(&next, MPL_START_AND_WAIT);
+    if (error) {
+        mpl_session_abandon(&e);
+        if (mpl_os_fd_is(next.control_fd, next.control_dev, next.control_ino))
+            close(next.control_fd);
+        mpl_dir_delete(next.dir);
+        return error;
+    }
+    bool is_write_mode = next.options.o.file_mode && strcmp(next.options.o.file_mode, "w") == 0;
+    if (is_write_mode && t->is_open && t->file.is_regular)
+        error = mpl_file_truncate(&t->file);
+    if (error) {
+        mpl_session_abandon(&e); /* the collector finds no member and removes the session */
+        return error;
+    }
+    switch_to(&e);
+    return 0;
+}
+
+/* `next.options` are resolved. Writes out what was logged before, since it must not come after what is logged next. */
+static int set_up_new(void)
+{
+    struct trial t;
+    if (mpl_spawn_find_helper(next.options.o.helper, helper_path, sizeof helper_path) == 0)
+        next.options.o.helper = helper_path;
+    else if (next.options.o.helper)
+        return -EINVAL; /* named, but not there: that is a mistake, and mpl_error_text says so */
+    int error = check_output(&next.options.o);
+    error = error ? error : open_log_file(&t, &next.options.o);
+    if (error)
+        return error;
+    error = start_session(&t);
+    close_log_file(&t, error != 0);
+    if (!error)
+        mpl_logger_set_level(mpl_logger_get(NULL), current.options.o.level);
+    return error;
+}
+
+static int set_up_default(void)
+{
+    int error = mpl_options_resolve(&next.options, NULL, true);
+    error = error ? error : set_up_new();
+    current.is_creator = !error;
+    return error;
+}
+
+static int join_inherited(void)
+{
+    struct mpl_entry e = {.session = &current};
+    int error = mpl_session_join_or_create(&e);
+    if (error)
+        return error;
+    bool is_new = mpl_process.membership != MPL_PROCESS_INHERITED;
+    mpl_member_adopt(&e);
+    if (is_new)
+        mpl_logger_set_level(mpl_logger_get(NULL), mpl_process.control->head.level);
+    return 0;
+}
+
+/* Is there a session this process belongs to without having created it? */
+static bool has_inherited(void)
+{
+    switch (mpl_process.membership) {
+    case MPL_PROCESS_MEMBER:
+    case MPL_PROCESS_INHERITED:
+        return !current.is_creator;
+    case MPL_PROCESS_DETACHED:
+        return !current.is_creator && current.dir[0];
+    default:
+        return mpl_session_find(&current);
+    }
+}
+
+static int set_up(const struct mplog_options *o)
+{
+    int error = mpl_options_resolve(&next.options, o, true);
+    if (error)
+        return error;
+    if (has_inherited() && is_same_file(&next.options, &current))
+        return mpl_process.membership == MPL_PROCESS_MEMBER ? 0 : join_inherited();
+    if (mpl_process.membership == MPL_PROCESS_MEMBER && current.is_creator &&
+        mpl_options_equal(&next.options, &current.options))
+        return 0;
+    return set_up_new();
+}
+
+int mpl_session_setup(const struct mplog_options *o)
+{
+    /* What was logged under former options is in the file before anything under the new ones can be. */
+    if (mpl_process.membership == MPL_PROCESS_MEMBER)
+        mpl_session_flush(EXIT_WAIT_MS);
+    if (!mpl_process_lock())
+        return mpl_fail(EDEADLK, "set-up: called from a signal handler inside mplog, or out of memory");
+    int error = set_up(o);
+    if (!error && current.is_creator && !current.is_exported)
+        mpl_session_export(&current);
+    mpl_process_unlock();
+    return error;
+}
+
+bool mpl_session_is_setup(void)
+{
+    return mpl_process.membership == MPL_PROCESS_MEMBER || mpl_process.membership == MPL_PROCESS_INHERITED;
+}
+
+/* ---- flush, shutdown, exit ---- */
+
+/* How long a flusher waits before it looks again whether the collector lives. */
+#define FLUSH_LOOK_NS (50 * NS_PER_MS)
+
+static bool need_collector_locked(void)
+{
+    if (!mpl_process_lock())
+        return false;
+    bool is_member = mpl_process.membership == MPL_PROCESS_MEMBER;
+    if (is_member)
+        need_collector();
+    mpl_process_unlock();
+    return is_member;
+}
+
+int mpl_session_flush(int timeout_ms)
+{
+    if (timeout_ms < 0)
+        timeout_ms = EXIT_WAIT_MS;
+    if (!mpl_process_lock())
+        return -EDEADLK;
+    bool is_member = mpl_process.membership == MPL_PROCESS_MEMBER;
+    mpl_process_unlock();
+    if (!is_member)
+        return 0;
+    struct mpl_control *c = mpl_process.control;
+    uint64_t stamp = mpl_clock_stamp(mpl_process.clock_kind);
+    uint64_t begin_ns = mpl_clock_monotonic_ns(), limit_ns = (uint64_t)timeout_ms * NS_PER_MS, spent_ns = 0;
+    uint32_t session = mpl_process.sessions;
+    bool is_first = true;
+    while (!mpl_wake_is_flushed(c, stamp)) {
+        spent_ns = mpl_clock_monotonic_ns() - begin_ns;
+        if (spent_ns >= limit_ns)
+            return mpl_fail(ETIMEDOUT, "flush: not everything was written within %d ms", timeout_ms);
+        uint64_t left_ns = limit_ns - spent_ns;
+        bool is_awake = mpl_wake_flush_wait(c, stamp, left_ns < FLUSH_LOOK_NS ? left_ns : FLUSH_LOOK_NS);
+        if ((!is_awake || !is_first) && !need_collector_locked())
+            return 0; /* shut down meanwhile, which has flushed */
+        if (session != mpl_process.sessions)
+            return 0; /* another session: the set-up has flushed this one */
+        is_first = false;
+    }
+    return 0;
+}
+
+void mpl_session_shutdown(void)
+{
+    mpl_session_flush(EXIT_WAIT_MS);
+    if (!mpl_process_lock())
+        return;
+    if (mpl_process.membership == MPL_PROCESS_MEMBER) {
+        mpl_member_leave(&current);
+        close_current();
+    }
+    mpl_process.membership = MPL_PROCESS_DETACHED;
+    mpl_process_unlock();
+}
+
+int mpl_session_set_level(const char *name, int level)
+{
+    if (!mpl_process_lock())
+        return -EDEADLK;
+    int error = mpl_process.membership == MPL_PROCESS_MEMBER
+                    ? mpl_control_set_override(mpl_process.control, current.control_fd, name, level)
+                    : mpl_fail(ENOTCONN, "session level of %s: this process is not in a session", name);
+    if (!error)
+        mpl_logger_refresh_all();
+    mpl_process_unlock();
+    return error;
+}
+
+/* The process ends, after all its atexit handlers. What it logged is safe already; this is for those who read the file as
+ * soon as it has gone. A forked child that never logged is no member and waits for nothing. */
+__attribute__((destructor)) static void wait_at_exit(void)
+{
+    if (!atomic_load_explicit(&mpl_process.guard, memory_order_relaxed))
+        return;
+    if (mpl_collector_thread_serves(current.control_dev, current.control_ino))
+        mpl_session_shutdown(); /* its thread ends with the process */
+    else
+        mpl_session_flush(EXIT_WAIT_MS);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "shm/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/os.h"
+#include "shm/dir.h"
+#include "shm/map.h"
+
+enum { COLLECTOR_BYTE = 0, OVERRIDES_BYTE = 1 };
+
+static int fill(int fd, const struct mpl_control_head *facts)
+{
+    int error = mpl_os_allocate(fd, 0, sizeof(struct mpl_control));
+    if (error)
+        return mpl_fail_errno(-error, "shared memory for the session (%zu bytes)", sizeof(struct mpl_control));
+    struct mpl_control *c = mpl_control_map(fd, NULL);
+    if (!c)
+        return -ENOMEM;
+    memcpy(&c->head, facts, sizeof *facts);
+    c->head.magic = MPL_CONTROL_MAGIC;
+    c->head.abi_version = MPL_ABI_VERSION;
+    c->head.control_bytes = sizeof *c;
+    mpl_unmap(c, sizeof *c);
+    return 0;
+}
+
+int mpl_control_create(int dir_fd, const struct mpl_control_head *facts)
+{
+    int fd = mpl_dir_open_file(dir_fd, "control", O_RDWR | O_CREAT | O_EXCL);
+    if (fd < 0)
+        return fd;
+    int error = fill(fd, facts);
+    if (error) {
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int mpl_control_open(int dir_fd)
+{
+    struct {
+        uint32_t magic, abi_version;
+        uint64_t control_bytes;
+    } first;
+    struct stat st;
+    int fd = mpl_dir_open_file(dir_fd, "control", O_RDWR);
+    if (fd < 0)
+        return fd;
+    int error = 0;
+    if (pread(fd, &first, sizeof first, 0) != (ssize_t)sizeof first || first.magic != MPL_CONTROL_MAGIC)
+        error = mpl_fail(EPROTO, "session file control: is not one of mplog's");
+    else if (first.abi_version != MPL_ABI_VERSION)
+        error = mpl_fail(EPROTO, "the session was made by another version of mplog (layout %u, this one has %u)",
+                         first.abi_version, MPL_ABI_VERSION);
+    else if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < sizeof(struct mpl_control) ||
+             first.control_bytes != sizeof(struct mpl_control))
+        error = mpl_fail(EPROTO, "session file control: is damaged");
+    if (error) {
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+struct mpl_control *mpl_control_map(int fd, void *where)
+{
+    void *at = where ? mpl_map_at(where, fd, 0, sizeof(struct mpl_control)) : mpl_map(fd, 0, sizeof(struct mpl_control));
+    if (!at)
+        mpl_fail_errno(errno, "session file control: cannot be mapped");
+    return at;
+}
+
+static int lock_byte(int fd, int command, short type, off_t byte)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    int result;
+    do {
+        result = fcntl(fd, command, &lock);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0)
+        return -errno;
+    return lock.l_type; /* what F_GETLK found */
+}
+
+bool mpl_control_lock(int fd) { return lock_byte(fd, F_SETLK, F_WRLCK, COLLECTOR_BYTE) >= 0; }
+
+bool mpl_control_has_collector(int fd)
+{
+    int found = lock_byte(fd, F_GETLK, F_WRLCK, COLLECTOR_BYTE);
+    /* If even asking fails, assume the best: a second collector would find the lock taken anyway. */
+    return found < 0 || found != F_UNLCK;
+}
+
+static uint32_t count_of(const struct mpl_overrides *o)
+{
+    return o->count <= MPL_OVERRIDES_MAX ? o->count : MPL_OVERRIDES_MAX;
+}
+
+static bool is_named(const struct mpl_override *e, const char *name, size_t len)
+{
+    return e->name_len == len && len <= MPL_OVERRIDE_NAME_MAX && memcmp(e->name, name, len) == 0;
+}
+
+static int change(struct mpl_overrides *o, const char *name, int level)
+{
+    size_t len = strlen(name);
+    uint32_t count = count_of(o), i = 0;
+    while (i < count && !is_named(&o->entry[i], name, len))
+        i++;
+    if (level == 0) {
+        if (i < count)
+            o->entry[i] = o->entry[--o->count];
+        return 0;
+    }
+    if (i == MPL_OVERRIDES_MAX)
+        return mpl_fail(ENOSPC, "session level of %s: %u loggers are overridden already", name, MPL_OVERRIDES_MAX);
+    o->entry[i].level = level;
+    o->entry[i].name_len = (uint32_t)len;
+    memcpy(o->entry[i].name, name, len);
+    o->count = i < count ? count : count + 1;
+    return 0;
+}
+
+int mpl_control_set_override(struct mpl_control *c, int fd, const char *name, int level)
+{
+    if (strlen(name) > MPL_OVERRIDE_NAME_MAX)
+        return mpl_fail(ENAMETOOLONG, "session level: the logger's name is longer than %u bytes", MPL_OVERRIDE_NAME_MAX);
+    int error = lock_byte(fd, F_SETLKW, F_WRLCK, OVERRIDES_BYTE);
+    if (error < 0)
+        return mpl_fail_errno(-error, "session level of %s: cannot lock the session's control file", name);
+    uint32_t generation = atomic_load_explicit(&c->head.level_generation, memory_order_acquire);
+    struct mpl_overrides *next = &c->overrides[(generation + 1) % 2];
+    *next = c->overrides[generation % 2];
+    error = change(next, name, level);
+    if (!error) /* partner: mpl_control_get_override, after the caller's acquire load */
+        atomic_store_explicit(&c->head.level_generation, generation + 1, memory_order_release);
+    lock_byte(fd, F_SETLK, F_UNLCK, OVERRIDES_BYTE);
+    return error;
+}
+
+bool mpl_control_get_override(const struct mpl_control *c, uint32_t generation, const char *name, int *level)
+{
+    const struct mpl_overrides *o = &c->overrides[generation % 2];
+    uint32_t count = count_of(o);
+    size_t len = strlen(name);
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_named(&o->entry[i], name, len)) {
+            *level = o->entry[i].level;
+            return true;
+        }
+    }
+    return false;
+}

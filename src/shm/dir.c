@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "shm/dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/os.h"
+#include "base/text.h"
+
+#define RANDOM_SUFFIX_DIGITS 16u
+
+static void append_random(struct mpl_text *t, unsigned digits)
+{
+    while (digits > 0) {
+        uint64_t bits;
+        unsigned n = digits < 16 ? digits : 16;
+        mpl_os_random(&bits, sizeof bits);
+        mpl_text_hex(t, bits, n);
+        digits -= n;
+    }
+}
+
+/* <path><separator><random>; false if it does not fit. */
+static bool with_suffix(char out[MPL_DIR_MAX], const char *path, const char *separator)
+{
+    struct mpl_text t = {out, 0, MPL_DIR_MAX - 1};
+    mpl_text_str(&t, mpl_str_from(path));
+    mpl_text_str(&t, mpl_str_from(separator));
+    append_random(&t, RANDOM_SUFFIX_DIGITS);
+    bool fits = mpl_text_fits(&t);
+    mpl_text_cstr(&t);
+    return fits;
+}
+
+bool mpl_dir_candidate(unsigned i, const char *ring_dir, char path[MPL_DIR_MAX])
+{
+    const char *candidates[3];
+    unsigned count = 0;
+    if (ring_dir) {
+        candidates[count++] = ring_dir;
+    } else {
+        candidates[count++] = "/dev/shm";
+        const char *run = mpl_os_is_set_id() ? NULL : getenv("XDG_RUNTIME_DIR");
+        if (run && run[0] == '/')
+            candidates[count++] = run;
+        candidates[count++] = "/tmp";
+    }
+    if (i >= count || strlen(candidates[i]) >= MPL_DIR_MAX)
+        return false;
+    strcpy(path, candidates[i]);
+    return true;
+}
+
+/* 0, or why a directory cannot be trusted with what we log. */
+static int check_private(int fd, const char *path)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return mpl_fail_errno(errno, "%s: cannot be examined", path);
+    if (st.st_uid != geteuid())
+        return mpl_fail(EPERM, "%s: belongs to another user (uid %ld)", path, (long)st.st_uid);
+    if ((st.st_mode & 077) != 0)
+        return mpl_fail(EPERM, "%s: is open to other users (mode %03o)", path, (unsigned)(st.st_mode & 0777));
+    return 0;
+}
+
+/* mkdir whose mode the umask cannot narrow. */
+static int make_private(const char *path)
+{
+    return mkdir(path, 0700) < 0 || chmod(path, 0700) < 0 ? -errno : 0;
+}
+
+static int open_private(const char *path)
+{
+    int fd = mpl_os_fd_above_stdio(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (fd < 0)
+        return mpl_fail_errno(errno, "%s: cannot be opened", path);
+    int error = check_private(fd, path);
+    if (error) {
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int mpl_dir_make_parent(char path[MPL_DIR_MAX])
+{
+    struct mpl_text t = {path, strlen(path), MPL_DIR_MAX - 1};
+    mpl_text_str(&t, MPL_STR("/mplog-"));
+    mpl_text_u64(&t, geteuid());
+    /* Room for what will be put below it: id, suffix, file name. */
+    if (t.len + MPL_ID_DIGITS + RANDOM_SUFFIX_DIGITS + 40 > MPL_DIR_MAX)
+        return mpl_fail(ENAMETOOLONG, "ring_dir is too long (%zu bytes): %s", strlen(path), path);
+    mpl_text_cstr(&t);
+    int error = make_private(path);
+    if (error && error != -EEXIST)
+        return mpl_fail_errno(-error, "%s: cannot be created", path);
+    int fd = open_private(path);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
+}
+
+void mpl_dir_new_id(char id[MPL_ID_DIGITS + 1])
+{
+    struct mpl_text t = {id, 0, MPL_ID_DIGITS + 1};
+    append_random(&t, MPL_ID_DIGITS);
+    mpl_text_cstr(&t);
+}
+
+int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX])
+{
+    char final[MPL_DIR_MAX];
+    struct mpl_text t = {final, 0, MPL_DIR_MAX};
+    mpl_text_printf(&t, "%s/%s", parent, id);
+    if (!mpl_text_fits(&t) || !with_suffix(path, final, ".new-"))
+        return mpl_fail(ENAMETOOLONG, "%s: path is too long", parent);
+    int error = make_private(path);
+    if (error)
+        return mpl_fail_errno(-error, "%s: cannot be created", path);
+    int fd = open_private(path);
+    if (fd < 0)
+        rmdir(path);
+    else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        /* Only a sweep that wants to know whether a builder lives asks for this lock; without it the builder is taken for
+         * dead, which matters only to a sweep that runs in these milliseconds. */
+    }
+    return fd;
+}
+
+int mpl_dir_publish(const char *built, const char *path)
+{
+    if (rename(built, path) == 0)
+        return 0;
+    if (errno == ENOTEMPTY || errno == EEXIST)
+        return mpl_fail(EEXIST, "%s: exists already", path);
+    return mpl_fail_errno(errno, "%s: cannot be renamed to %s", built, path);
+}
+
+int mpl_dir_open(const char *path) { return open_private(path); }
+
+int mpl_dir_open_file(int dir_fd, const char *name, int flags)
+{
+    struct stat st;
+    int fd = mpl_os_fd_above_stdio(openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
+    if (fd < 0)
+        return mpl_fail_errno(errno, "session file %s: cannot be opened", name);
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid()) {
+        close(fd);
+        return mpl_fail(EPERM, "session file %s: is not a regular file of this user", name);
+    }
+    return fd;
+}
+
+static bool control_is(const char *path, uint64_t dev, uint64_t ino)
+{
+    char control[MPL_DIR_MAX + 16];
+    struct stat st;
+    struct mpl_text t = {control, 0, sizeof control};
+    mpl_text_printf(&t, "%s/control", path);
+    return lstat(control, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+static void delete_parent_if_empty(const char *path)
+{
+    char parent[MPL_DIR_MAX];
+    struct mpl_text t = {parent, 0, MPL_DIR_MAX};
+    mpl_text_str(&t, mpl_str_from(path));
+    mpl_text_cstr(&t);
+    char *slash = strrchr(parent, '/');
+    if (slash && slash != parent) {
+        *slash = '\0';
+        rmdir(parent); /* fails, as it should, while another session is in it */
+    }
+}
+
+bool mpl_dir_retire(const char *path, uint64_t dev, uint64_t ino)
+{
+    char gone[MPL_DIR_MAX];
+    if (!control_is(path, dev, ino) || !with_suffix(gone, path, ".gone-") || rename(path, gone) < 0)
+        return false;
+    mpl_dir_delete(gone);
+    delete_parent_if_empty(path);
+    return true;
+}
+
+void mpl_dir_delete(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    closedir(dir);
+    rmdir(path); /* what cannot be deleted is left for the next sweep */
+}

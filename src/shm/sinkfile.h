@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * The files of a sink in the session's directory: batch<N> for a regular file, stream<N> for stderr, a pipe or a terminal.
+ */
+#ifndef MPL_SHM_SINKFILE_H
+#define MPL_SHM_SINKFILE_H
+
+#include "shm/abi.h"
+
+#define MPL_SINKFILE_NAME_MAX 32u
+
+/* 256 KiB of lines a write: 38 ns a line against 51 with 64 KiB and 32 with 1 MiB, and it stays in the cache. */
+#define MPL_BATCH_DATA_BYTES (256u << 10)
+#define MPL_BATCH_ENDS_MAX 8192u /* records of a batch: 32 bytes a line fill both at the same time */
+
+/* What a slow reader of stderr may lag behind before lines for it are dropped. Allocated as it is used. */
+#define MPL_STREAM_DATA_BYTES (1u << 20)
+#define MPL_STREAM_HEAD_BYTES MPL_PAGE_BYTES
+
+_Static_assert(sizeof(struct mpl_batch) <= MPL_PAGE_BYTES, "the head of a batch has a page");
+_Static_assert(sizeof(struct mpl_stream) <= MPL_STREAM_HEAD_BYTES, "the head of a stream has a page");
+
+/* "sink3", "batch3", "stream3". */
+void mpl_sinkfile_name(char name[MPL_SINKFILE_NAME_MAX], const char *kind, uint32_t index);
+
+/* Creates an empty one, its bytes allocated (a stream's: only its head). 0 or -errno with a sentence. */
+int mpl_sinkfile_create_batch(int dir_fd, uint32_t index);
+int mpl_sinkfile_create_stream(int dir_fd, uint32_t index);
+
+static inline uint64_t mpl_batch_data_offset(const struct mpl_batch *b) { return MPL_PAGE_BYTES + (uint64_t)b->ends_max * 4; }
+static inline uint32_t *mpl_batch_ends(struct mpl_batch *b) { return (uint32_t *)(void *)((char *)b + MPL_PAGE_BYTES); }
+static inline char *mpl_batch_data(struct mpl_batch *b) { return (char *)b + mpl_batch_data_offset(b); }
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "shm/slot.h"
+
+#include <errno.h>
+
+#include "base/error.h"
+
+#define GENERATION_STEP (UINT64_C(1) << 8)
+#define GENERATION_MASK UINT64_C(0xffffff00)
+
+/* The bound grows before the claim, so that a collector that reads the bound after a claim always covers it. */
+static void raise_bound(struct mpl_control *c, uint32_t bound)
+{
+    uint32_t seen = atomic_load_explicit(&c->head.slots_used, memory_order_relaxed);
+    while (seen < bound && !atomic_compare_exchange_weak(&c->head.slots_used, &seen, bound))
+        ;
+}
+
+int mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word)
+{
+    for (uint32_t i = 0; i < MPL_SLOTS_MAX; i++) {
+        struct mpl_slot *s = &c->slot[i];
+        uint64_t seen = atomic_load_explicit(&s->word, memory_order_relaxed);
+        if (mpl_slot_state(seen) != MPL_SLOT_FREE)
+            continue;
+        raise_bound(c, i + 1);
+        *word = mpl_slot_word(seen, MPL_SLOT_JOINING, pid);
+        if (atomic_compare_exchange_strong(&s->word, &seen, *word))
+            return (int)i;
+    }
+    return mpl_fail(ENOSPC, "the session has %u member processes already", MPL_SLOTS_MAX);
+}
+
+bool mpl_slot_advance(struct mpl_slot *s, uint64_t *word, uint32_t state)
+{
+    uint64_t expected = *word, next = mpl_slot_word(expected, state, mpl_slot_pid(expected));
+    if (!atomic_compare_exchange_strong(&s->word, &expected, next))
+        return false;
+    *word = next;
+    return true;
+}
+
+bool mpl_slot_free(struct mpl_slot *s, uint64_t word)
+{
+    uint64_t next = ((word & GENERATION_MASK) + GENERATION_STEP) & GENERATION_MASK;
+    return atomic_compare_exchange_strong(&s->word, &word, next | MPL_SLOT_FREE);
+}
+
+uint32_t mpl_slot_bound(const struct mpl_control *c)
+{
+    uint32_t bound = atomic_load(&c->head.slots_used);
+    return bound <= MPL_SLOTS_MAX ? bound : MPL_SLOTS_MAX;
+}
