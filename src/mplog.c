@@ -97,7 +97,7 @@ bool mplog_logger_refresh(mplog_logger *logger, int level)
     }
     mpl_os_cancel_restore(state);
     errno = saved_errno;
-    return level >= logger->level;
+    return level >= __atomic_load_n(&logger->level, __ATOMIC_RELAXED);
 }
 
 /* ---- logging ---- */

@@ -14,10 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,12 +62,12 @@ static void settle_signals(void)
 static void settle_limits(void)
 {
     static const int raised[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU};
-    struct rlimit limit;
+    uint64_t limit[2]; /* soft and hard, as the kernel has them; the C libraries disagree about the types around them */
     cpu_set_t all;
     for (size_t i = 0; i < sizeof raised / sizeof raised[0]; i++) {
-        if (getrlimit((__rlimit_resource_t)raised[i], &limit) == 0) {
-            limit.rlim_cur = limit.rlim_max;
-            setrlimit((__rlimit_resource_t)raised[i], &limit);
+        if (syscall(SYS_prlimit64, 0, raised[i], NULL, limit) == 0) {
+            limit[0] = limit[1];
+            syscall(SYS_prlimit64, 0, raised[i], limit, NULL);
         }
     }
     memset(&all, 0xff, sizeof all);

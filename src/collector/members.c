@@ -254,7 +254,7 @@ void mpl_members_remove_drained(struct mpl_collector *c)
 
 void mpl_members_check_lives(struct mpl_collector *c)
 {
-    for (int n = 0; n < CHECKS_AT_ONCE && c->member_bound > 0; n++) {
+    for (uint32_t n = 0; n < CHECKS_AT_ONCE && n < c->member_bound; n++) {
         c->check_next = c->check_next + 1 < c->member_bound ? c->check_next + 1 : 0;
         struct mpl_member_view *m = c->member[c->check_next];
         if (!m || m->is_ending || !is_gone(c, m))

@@ -13,6 +13,7 @@
 #include "base/cformat.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/os.h"
 #include "collector/life.h"
 #include "shm/control.h"
@@ -22,7 +23,10 @@
 #define STACK_BYTES (512u << 10) /* the C library's conversions of huge numbers and of local time want some */
 #define NS_PER_MS UINT64_C(1000000)
 
-/* At most one serves the session this process writes to; one of a former session may still be ending. */
+/* One serves the session this process writes to; those of former sessions may still be ending. More than a few at a time
+ * means that they do not end, and then another would not help. */
+#define INSTANCES_MAX 8
+
 struct instance {
     pthread_t thread;
     char dir[MPL_DIR_MAX];
@@ -32,7 +36,8 @@ struct instance {
     _Atomic uint32_t must_stop, has_ended;
 };
 
-static _Atomic(struct instance *) current;
+static _Atomic(struct instance *) instances[INSTANCES_MAX];
+static struct mpl_lock instances_lock; /* starting and stopping; a forked child gets a fresh one */
 
 static void close_fds(struct instance *t)
 {
@@ -81,66 +86,116 @@ static void identify(struct instance *t)
     close(dir_fd);
 }
 
-static void reap(struct instance *t)
+/* The instance for that control file; NULL: none is running. The kernel's lock would not tell: it is the process's. */
+static struct instance *find(uint64_t dev, uint64_t ino, unsigned *index)
 {
+    for (unsigned i = 0; i < INSTANCES_MAX; i++) {
+        struct instance *t = atomic_load(&instances[i]);
+        *index = i;
+        if (t && t->dev == dev && t->ino == ino && !atomic_load(&t->has_ended))
+            return t;
+    }
+    return NULL;
+}
+
+static void reap(unsigned index)
+{
+    struct instance *t = atomic_exchange(&instances[index], NULL);
     pthread_join(t->thread, NULL);
     free(t);
 }
 
-int mpl_collector_thread_start(const char *dir, const int *fds, unsigned fd_count)
+/* A free place, after those that have ended are cleared away; INSTANCES_MAX: none. */
+static unsigned free_index(void)
 {
-    struct instance *t = atomic_load(&current);
-    if (t && !atomic_load(&t->has_ended) && strcmp(t->dir, dir) == 0)
-        return -EALREADY;
-    struct instance *fresh = calloc(1, sizeof *fresh);
-    if (!fresh)
-        return mpl_fail(ENOMEM, "the collector thread: out of memory");
-    strncpy(fresh->dir, dir, sizeof fresh->dir - 1);
-    identify(fresh);
-    for (unsigned i = 0; i < fd_count && fresh->candidates.count < CANDIDATES_MAX; i++) {
+    unsigned found = INSTANCES_MAX;
+    for (unsigned i = INSTANCES_MAX; i-- > 0;) {
+        struct instance *t = atomic_load(&instances[i]);
+        if (t && atomic_load(&t->has_ended))
+            reap(i);
+        if (!atomic_load(&instances[i]))
+            found = i;
+    }
+    return found;
+}
+
+static void discard(struct instance *t)
+{
+    close_fds(t);
+    free(t);
+}
+
+static struct instance *prepare(const char *dir, const int *fds, unsigned fd_count)
+{
+    struct instance *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    strncpy(t->dir, dir, sizeof t->dir - 1);
+    identify(t);
+    for (unsigned i = 0; i < fd_count && t->candidates.count < CANDIDATES_MAX; i++) {
         int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
         if (fd >= 0)
-            fresh->fds[fresh->candidates.count++] = fd;
+            t->fds[t->candidates.count++] = fd;
     }
-    fresh->candidates.fds = fresh->fds;
-    if (!atomic_compare_exchange_strong(&current, &t, fresh)) { /* another thread was first */
-        close_fds(fresh);
-        free(fresh);
+    t->candidates.fds = t->fds;
+    return t;
+}
+
+/* Under instances_lock. */
+static int start(struct instance *t)
+{
+    unsigned index;
+    if (find(t->dev, t->ino, &index))
         return -EALREADY;
-    }
-    int error = create(fresh);
-    if (error) {
-        atomic_store(&current, NULL);
-        close_fds(fresh);
-        free(fresh);
-        return mpl_fail_errno(error, "the collector thread cannot be started");
-    }
-    if (t && atomic_load(&t->has_ended))
-        reap(t);
-    else if (t)
-        pthread_detach(t->thread); /* of a former session, which it serves to its end */
-    return 0;
+    index = free_index();
+    if (index == INSTANCES_MAX)
+        return mpl_fail(EAGAIN, "the collector thread: %u of former sessions are still running", INSTANCES_MAX);
+    atomic_store(&instances[index], t);
+    int error = create(t);
+    if (!error)
+        return 0;
+    atomic_store(&instances[index], NULL);
+    return mpl_fail_errno(error, "the collector thread cannot be started");
+}
+
+int mpl_collector_thread_start(const char *dir, const int *fds, unsigned fd_count)
+{
+    struct instance *t = prepare(dir, fds, fd_count);
+    if (!t)
+        return mpl_fail(ENOMEM, "the collector thread: out of memory");
+    mpl_lock_take(&instances_lock);
+    int error = start(t);
+    mpl_lock_release(&instances_lock);
+    if (error)
+        discard(t);
+    return error;
 }
 
 bool mpl_collector_thread_serves(uint64_t dev, uint64_t ino)
 {
-    struct instance *t = atomic_load(&current);
-    return t && !atomic_load(&t->has_ended) && t->dev == dev && t->ino == ino;
+    unsigned index;
+    return find(dev, ino, &index) != NULL;
 }
 
-void mpl_collector_thread_stop(int timeout_ms)
+void mpl_collector_thread_stop(uint64_t dev, uint64_t ino, int timeout_ms)
 {
-    struct instance *t = atomic_load(&current);
+    unsigned index;
     uint64_t deadline_ns = mpl_clock_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+    struct instance *t = find(dev, ino, &index);
     if (!t)
         return;
     atomic_store(&t->must_stop, 1);
+    /* Not ended in time: it is stuck in a write, and ends with the process. */
     while (!atomic_load(&t->has_ended) && mpl_clock_monotonic_ns() < deadline_ns)
         mpl_os_sleep_ns(NS_PER_MS / 4);
-    if (!atomic_load(&t->has_ended))
-        return; /* stuck in a write; it ends with the process */
-    atomic_store(&current, NULL);
-    reap(t);
+    mpl_lock_take(&instances_lock);
+    free_index();
+    mpl_lock_release(&instances_lock);
 }
 
-void mpl_collector_thread_forget(void) { atomic_store(&current, NULL); }
+void mpl_collector_thread_forget(void)
+{
+    for (unsigned i = 0; i < INSTANCES_MAX; i++)
+        atomic_store(&instances[i], NULL);
+    instances_lock = (struct mpl_lock){0};
+}

@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/os.h"
 #include "output/rotate.h"
 
 #define WRITE_BYTES_MAX (1u << 20) /* keeps what a kill can leave half written, and the time of one call, small */
 #define REOPEN_TRIES_MAX 1000      /* each further one means that another process rotated while we waited for it */
 #define SIZE_UNKNOWN UINT64_MAX
+#define LOCK_WAIT_NS UINT64_C(1000000000)
+#define LOCK_PAUSE_LEAST_NS UINT64_C(20000) /* a batch of another session is over after one or two of these */
+#define LOCK_PAUSE_MOST_NS UINT64_C(5000000)
 
 /* O_NONBLOCK is for the open alone: a serial line would wait for its carrier, a write-only FIFO for its reader. */
 #define OPEN_FLAGS (O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
@@ -141,16 +146,38 @@ static int fail_lock(const struct mpl_file *f, int error)
 }
 
 /* Nothing but a bad descriptor could make this fail. */
-static void unlock(const struct mpl_file *f)
+static void unlock(struct mpl_file *f)
 {
-    if (f->is_regular && f->fd >= 0)
+    if (f->is_locked && f->fd >= 0)
         set_lock(f, F_OFD_SETLK, F_UNLCK);
+    f->is_locked = false;
+}
+
+/* Sessions that share a file hold its lock for the fraction of a millisecond that a batch takes to write. */
+static int take_lock(struct mpl_file *f)
+{
+    uint64_t begin_ns = mpl_clock_monotonic_ns(), pause_ns = LOCK_PAUSE_LEAST_NS;
+    for (;;) {
+        int rc = set_lock(f, F_OFD_SETLK, F_WRLCK);
+        f->is_locked = rc == 0;
+        if (rc == 0)
+            f->is_lock_stuck = false;
+        if (rc != -EAGAIN && rc != -EACCES)
+            return rc;
+        if (f->is_lock_stuck || mpl_clock_monotonic_ns() - begin_ns > LOCK_WAIT_NS)
+            break;
+        mpl_os_sleep_ns(pause_ns);
+        pause_ns = pause_ns * 2 < LOCK_PAUSE_MOST_NS ? pause_ns * 2 : LOCK_PAUSE_MOST_NS;
+    }
+    f->is_lock_stuck = true;
+    return 0;
 }
 
 /* At set-up, so that a file system without locks is refused there and not at the first line. */
-static int probe_lock(const struct mpl_file *f)
+static int probe_lock(struct mpl_file *f)
 {
     int rc = set_lock(f, F_OFD_SETLK, F_WRLCK);
+    f->is_locked = rc == 0;
     if (rc < 0 && rc != -EAGAIN && rc != -EACCES) /* these two: somebody else holds it, so it works */
         return fail_lock(f, -rc);
     unlock(f);
@@ -171,6 +198,7 @@ static int leave_file(struct mpl_file *f)
     int rc = f->sync_when_left ? mpl_file_sync(f) : 0;
     close(f->fd); /* whatever it says, the descriptor and its lock are gone; what was written was answered before */
     f->fd = -1;
+    f->is_locked = false;
     return rc;
 }
 
@@ -183,7 +211,7 @@ static int lock_log(struct mpl_file *f, uint64_t *size)
         int rc = f->fd < 0 ? open_log(f, true) : 0;
         if (rc < 0 || !f->is_regular)
             return rc;
-        rc = set_lock(f, F_OFD_SETLKW, F_WRLCK);
+        rc = take_lock(f);
         if (rc < 0)
             return fail_lock(f, -rc);
         if (is_at_path(f, &st)) {
@@ -295,7 +323,7 @@ static int enter_log(struct append *a)
 static uint64_t room_left(const struct append *a)
 {
     const struct mpl_file *f = a->f;
-    if (!f->is_regular || f->max_bytes == 0 || f->backup_count == 0)
+    if (!f->is_regular || f->max_bytes == 0 || f->backup_count == 0 || !f->is_locked)
         return UINT64_MAX;
     return f->max_bytes > a->size ? f->max_bytes - a->size : 0;
 }
@@ -331,8 +359,7 @@ static int rotate_log(struct append *a)
     rc = open_log(f, true);
     /* The old lock is kept until we have the new one, unless somebody else has that: to wait for it while holding ours
      * could be for ever (a backup was moved back to the path). */
-    if (rc == 0 && f->is_regular)
-        set_lock(f, F_OFD_SETLK, F_WRLCK);
+    f->is_locked = rc == 0 && f->is_regular && set_lock(f, F_OFD_SETLK, F_WRLCK) == 0;
     close(old);
     return rc < 0 ? rc : enter_log(a);
 }

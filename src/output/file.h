@@ -32,6 +32,8 @@ struct mpl_file {
     uint64_t dev, ino;       /* of the open file */
     bool is_regular;
     uint32_t mode, uid, gid; /* of the open file, as stat(2) gives them: what its successor gets */
+    bool is_locked;          /* while lines are appended */
+    bool is_lock_stuck;      /* somebody held the lock for too long: it is not waited for until it is free again */
     uint64_t clean_size;     /* the size at which we left it with a whole line at its end; UINT64_MAX: look */
     uint64_t max_bytes;
     uint32_t backup_count;
@@ -70,7 +72,10 @@ void mpl_file_close(struct mpl_file *f);
 /* Empties a regular file under its lock; of others there is nothing to empty. 0 or -errno with a sentence. */
 int mpl_file_truncate(struct mpl_file *f);
 
-/* Appends lines->data[*done ..]; *done moves with every write, so that after an error the call can be made again. It
+/* Waits for the lock for at most a second, then appends without it and without rotating: a reader that locks the file, or a
+ * process that was stopped while it held the lock, must not stop the log. Lines stay whole: they are appended.
+ *
+ * Appends lines->data[*done ..]; *done moves with every write, so that after an error the call can be made again. It
  * may point into a record whose first part ends the file; if somebody wrote behind that part or rotated, *done goes
  * back to the start of the record, which is then whole, and the part stays where it is. Opens the file again if it was
  * moved or deleted (same mode and owner), rotates where the rule says so, writes the BOM into an empty file, ends a

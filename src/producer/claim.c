@@ -75,18 +75,20 @@ static uint64_t bytes_in_use(void)
     return sum;
 }
 
-static bool is_within_budget(uint64_t more_bytes, bool is_growth)
+static bool is_within_budget(uint64_t more_bytes, enum mpl_claim purpose)
 {
     uint64_t budget = mpl_process.control->head.ring_budget_bytes;
-    if (is_growth)
-        budget /= 2; /* what is left is for threads that have no ring yet */
+    if (purpose == MPL_CLAIM_SHARED)
+        return true;
+    if (purpose == MPL_CLAIM_GROWTH)
+        budget /= 2;
     if (mpl_process.ring_bytes + more_bytes <= budget)
         return true;
     mpl_process.ring_bytes = bytes_in_use();
     return mpl_process.ring_bytes + more_bytes <= budget;
 }
 
-static struct mpl_ring_map *find_free(uint64_t data_bytes, uint64_t record_bytes, bool is_growth)
+static struct mpl_ring_map *find_free(enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes)
 {
     for (uint32_t n = 0; n < SEARCH_MAX && n < map_count; n++) {
         search_from = search_from + 1 < map_count ? search_from + 1 : 0;
@@ -97,7 +99,7 @@ static struct mpl_ring_map *find_free(uint64_t data_bytes, uint64_t record_bytes
             continue;
         if (!is_above_initial(m->data_bytes))
             return m;
-        if (is_within_budget(m->map_bytes, is_growth) && mpl_segment_refill_ring(&mpl_process.segment, m) == 0) {
+        if (is_within_budget(m->map_bytes, purpose) && mpl_segment_refill_ring(&mpl_process.segment, m) == 0) {
             mpl_process.ring_bytes += m->map_bytes;
             return m;
         }
@@ -105,10 +107,10 @@ static struct mpl_ring_map *find_free(uint64_t data_bytes, uint64_t record_bytes
     return NULL;
 }
 
-static struct mpl_ring_map *make(uint64_t data_bytes, bool is_growth)
+static struct mpl_ring_map *make(enum mpl_claim purpose, uint64_t data_bytes)
 {
     uint64_t bytes = mpl_os_page_round(MPL_PAGE_BYTES + data_bytes);
-    if (!is_within_budget(bytes, is_growth))
+    if (!is_within_budget(bytes, purpose))
         return NULL;
     struct mpl_ring_map *m = new_map();
     if (!m || mpl_segment_add_ring(&mpl_process.segment, data_bytes, m) < 0)
@@ -118,12 +120,12 @@ static struct mpl_ring_map *make(uint64_t data_bytes, bool is_growth)
     return m;
 }
 
-struct mpl_ring_map *mpl_claim_ring(uint64_t data_bytes, uint64_t record_bytes, bool is_growth)
+struct mpl_ring_map *mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes)
 {
-    struct mpl_ring_map *m = find_free(data_bytes, record_bytes, is_growth);
+    struct mpl_ring_map *m = find_free(purpose, data_bytes, record_bytes);
     bool is_new = !m;
     if (is_new)
-        m = make(data_bytes, is_growth);
+        m = make(purpose, data_bytes);
     if (!m)
         return NULL;
     atomic_store_explicit(&m->ring->claim, ++mpl_process.claims, memory_order_relaxed);

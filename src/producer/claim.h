@@ -7,10 +7,15 @@
 
 #include "shm/segment.h"
 
+enum mpl_claim {
+    MPL_CLAIM_OWN,    /* for a thread; within the budget */
+    MPL_CLAIM_GROWTH, /* a larger one; within half of the budget, so that threads to come find room */
+    MPL_CLAIM_SHARED, /* for all who have none; beyond the budget if need be */
+};
+
 /* An open ring of at least `data_bytes` (a power of two) that takes a record of `record_bytes` in one piece: one that the
- * collector has freed, or a new one, linked. `is_growth`: only while half of the budget is unused. NULL: budget or memory is
- * used up. */
-struct mpl_ring_map *mpl_claim_ring(uint64_t data_bytes, uint64_t record_bytes, bool is_growth);
+ * collector has freed, or a new one, linked. NULL: budget or memory is used up. */
+struct mpl_ring_map *mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes);
 
 /* Nobody writes into it any more; the collector will drain and free it. */
 void mpl_claim_close(struct mpl_ring_map *map);

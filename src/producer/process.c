@@ -11,6 +11,8 @@
 #include "base/os.h"
 #include "base/utf8.h"
 #include "producer/producer.h"
+#include "shm/control.h"
+#include "shm/map.h"
 
 struct mpl_process mpl_process = {.epoch = 1};
 
@@ -40,29 +42,41 @@ static bool map_guard(void)
     return true;
 }
 
+/* Where the control file is mapped. The address is the same for the life of the process. */
+static void *control_place;
+
 static bool map_control_place(void)
 {
-    if (mpl_process.control)
+    if (control_place)
         return true;
     void *at = mmap(NULL, sizeof(struct mpl_control), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
         return false;
-    mpl_process.control = at;
+    mpl_process.control = control_place = at;
     return true;
+}
+
+bool mpl_process_map_control(int fd)
+{
+    /* The place is mapped already: the kernel needs no new memory for it, only a different file behind it. */
+    struct mpl_control *c = mpl_control_map(fd, control_place);
+    if (c)
+        mpl_process.control = c;
+    return c != NULL;
 }
 
 void mpl_process_unmap_control(void)
 {
-    mmap(mpl_process.control, sizeof(struct mpl_control), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-         0);
+    mpl_map_zeros_at(control_place, sizeof(struct mpl_control));
+    mpl_process.control = control_place;
 }
 
 static void notice_fork(struct mpl_guard *guard)
 {
     if (guard->alive)
         return;
-    if (mpl_process.membership == MPL_PROCESS_MEMBER)
-        mpl_process.membership = MPL_PROCESS_INHERITED;
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+        mpl_process_set_membership(MPL_PROCESS_INHERITED);
     mpl_producer_forget_all();
     mpl_process_host.forked_fn();
     guard->alive = 1;

@@ -49,9 +49,9 @@ struct mpl_process {
     uint32_t clock_kind;
 
     _Atomic(struct mpl_guard *) guard;
-    enum mpl_membership membership;
+    _Atomic uint32_t membership; /* enum mpl_membership. Changed under the lock */
 
-    /* Always mapped from the first slow path on, at one address: the session's control file, or zeros. */
+    /* Always mapped from the first slow path on: the session's control file, or zeros. */
     struct mpl_control *control;
     struct mpl_segment_writer segment;
     uint32_t last_def_id;
@@ -67,6 +67,16 @@ struct mpl_process {
 
 extern struct mpl_process mpl_process;
 
+/* May be out of date as soon as it is known, unless the lock is held. */
+static inline enum mpl_membership mpl_process_membership(void)
+{
+    return (enum mpl_membership)atomic_load_explicit(&mpl_process.membership, memory_order_relaxed);
+}
+static inline void mpl_process_set_membership(enum mpl_membership membership)
+{
+    atomic_store_explicit(&mpl_process.membership, membership, memory_order_relaxed);
+}
+
 /* Takes the process's lock after noticing a fork. False, without the lock: this thread holds it already (a signal handler
  * that interrupted us) or memory is out; the caller counts a loss or gives up. */
 bool mpl_process_lock(void);
@@ -75,7 +85,9 @@ void mpl_process_unlock(void);
 /* Is this thread inside a section that mpl_process_lock began? Async-signal-safe. */
 bool mpl_process_is_locked_here(void);
 
-/* Maps zeros over the control file's place; afterwards no session's memory is visible there. Under the lock. */
+/* Maps a session's control file, or zeros, into the one place where this process looks for it: other threads may be reading
+ * there at any time. Under the lock. False: with a sentence, and everything as before. */
+bool mpl_process_map_control(int fd);
 void mpl_process_unmap_control(void);
 
 /* The default name: the program's. Under the lock. */

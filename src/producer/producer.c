@@ -32,8 +32,8 @@ struct arena {
 static struct arena *arenas;            /* newest first; in a forked child NULL again: stale pointers never meet a new owner */
 static uint32_t arena_used;             /* of the newest */
 static struct mpl_producer *all;        /* every producer ever made in this process */
-static struct mpl_producer *free_list;  /* those whose threads have ended, by their `map` field as link */
-static struct mpl_producer *shared_producer;
+static struct mpl_producer *free_list;  /* those whose threads have ended */
+static _Atomic(struct mpl_producer *) shared_producer; /* used under shared_ring_lock; compared with by everybody */
 static bool has_thread_key;
 static pthread_key_t thread_key;
 
@@ -57,8 +57,7 @@ static struct mpl_producer *new_producer(void)
 {
     struct mpl_producer *p = free_list;
     if (p) {
-        free_list = (struct mpl_producer *)(void *)p->map;
-        p->map = NULL;
+        free_list = p->next_free;
         return p;
     }
     p = from_arena();
@@ -74,7 +73,8 @@ void mpl_producer_forget_all(void)
     mpl_claim_forget_all();
     arenas = NULL; /* the pages stay mapped and zero: the forking thread's pointer leads to one of them */
     arena_used = 0;
-    all = free_list = shared_producer = NULL;
+    all = free_list = NULL;
+    atomic_store_explicit(&shared_producer, NULL, memory_order_relaxed);
 }
 
 void mpl_producer_wipe_all(void)
@@ -113,7 +113,7 @@ static void end_thread(void *arg)
     if (mpl_process_lock()) {
         if (p->epoch != 0) { /* else it was wiped by a fork, and belongs to nobody */
             close_ring(p);
-            *p = (struct mpl_producer){.next = p->next, .map = (struct mpl_ring_map *)(void *)free_list};
+            *p = (struct mpl_producer){.next = p->next, .next_free = free_list};
             free_list = p;
         }
         mpl_process_unlock();
@@ -138,7 +138,7 @@ static void watch_thread_end(struct mpl_producer *p)
 
 /* ---- names ---- */
 
-static uint32_t default_thread_name(char name[MPL_NAME_MAX])
+static uint32_t default_thread_name(const struct mpl_producer *p, char name[MPL_NAME_MAX])
 {
     struct mpl_text t = {name, 0, MPL_NAME_MAX};
     char comm[17] = "";
@@ -146,7 +146,7 @@ static uint32_t default_thread_name(char name[MPL_NAME_MAX])
     struct mpl_str own = mpl_str_from(comm);
     if (mpl_os_thread_id() == getpid())
         mpl_text_str(&t, MPL_STR("main"));
-    else if (own.len > 0 && !mpl_str_equal(own, (struct mpl_str){mpl_process.name, mpl_process.name_len}))
+    else if (own.len > 0 && !mpl_str_equal(own, (struct mpl_str){p->process_name, p->process_len}))
         mpl_text_str(&t, own); /* somebody gave it a name: threads are born with the process's */
     else
         mpl_text_str(&t, MPL_STR("thread-")), mpl_text_u64(&t, (uint64_t)mpl_os_thread_id());
@@ -157,20 +157,20 @@ bool mpl_producer_write_names(struct mpl_producer *p)
 {
     char own[MPL_NAME_MAX];
     const char *thread_name = mpl_thread.name_len ? mpl_thread.name : own;
-    uint32_t thread_len = mpl_thread.name_len ? mpl_thread.name_len : default_thread_name(own);
-    uint64_t bytes = MPL_ALIGN(sizeof(struct mpl_names_record) + mpl_process.name_len + thread_len);
+    uint32_t thread_len = mpl_thread.name_len ? mpl_thread.name_len : default_thread_name(p, own);
+    uint64_t bytes = MPL_ALIGN(sizeof(struct mpl_names_record) + p->process_len + thread_len);
     if (!mpl_space_make(p, bytes))
         return false;
     struct mpl_names_record n = {
         .head = {mpl_kind_words(MPL_RECORD_NAMES, bytes), 0, mpl_clock_stamp(mpl_process.clock_kind), 0},
         .thread = (uint64_t)mpl_os_thread_id(),
         .process = (uint32_t)getpid(),
-        .process_len = (uint16_t)mpl_process.name_len,
+        .process_len = (uint16_t)p->process_len,
         .thread_len = (uint16_t)thread_len,
     };
     struct mpl_text t = {p->cur, 0, bytes};
     mpl_text_append(&t, (const char *)&n, sizeof n);
-    mpl_text_append(&t, mpl_process.name, mpl_process.name_len);
+    mpl_text_append(&t, p->process_name, p->process_len);
     mpl_text_append(&t, thread_name, thread_len);
     mpl_producer_commit(p, bytes, n.head.stamp);
     p->names_are_stale = false;
@@ -209,10 +209,19 @@ static void report_unattached(void)
     }
 }
 
-/* Gives `p` a fresh ring. Under the process's lock. */
-static bool take_ring(struct mpl_producer *p)
+/* Brings `p` up to date with the process. Under the process's lock. */
+static void take_epoch(struct mpl_producer *p)
 {
-    struct mpl_ring_map *m = mpl_claim_ring(mpl_process.control->head.ring_initial_bytes, 0, false);
+    p->epoch = current_epoch();
+    p->names_are_stale = true;
+    p->process_len = mpl_process.name_len;
+    memcpy(p->process_name, mpl_process.name, mpl_process.name_len);
+}
+
+/* Gives `p` a fresh ring. Under the process's lock. */
+static bool take_ring(struct mpl_producer *p, enum mpl_claim purpose)
+{
+    struct mpl_ring_map *m = mpl_claim_ring(purpose, mpl_process.control->head.ring_initial_bytes, 0);
     if (!m)
         return false;
     p->map = m;
@@ -229,13 +238,13 @@ static bool take_ring(struct mpl_producer *p)
 /* Makes the process a member if it is not one, and returns the thread's producer, attached. Under the process's lock. */
 static struct mpl_producer *attach(void)
 {
-    if (mpl_process.membership == MPL_PROCESS_NEW || mpl_process.membership == MPL_PROCESS_INHERITED) {
+    if (mpl_process_membership() == MPL_PROCESS_NEW || mpl_process_membership() == MPL_PROCESS_INHERITED) {
         if (mpl_process_host.join_fn() < 0) {
             mpl_complain("logging cannot be started: %s", mpl_error_text());
-            mpl_process.membership = MPL_PROCESS_FAILED;
+            mpl_process_set_membership(MPL_PROCESS_FAILED);
         }
     }
-    if (mpl_process.membership != MPL_PROCESS_MEMBER)
+    if (mpl_process_membership() != MPL_PROCESS_MEMBER)
         return NULL;
     struct mpl_producer *p = mpl_thread.producer;
     if (!p || p->epoch == 0) /* none, or wiped by a fork */
@@ -244,36 +253,56 @@ static struct mpl_producer *attach(void)
         return NULL;
     if (p->ring && p->session != mpl_process.sessions)
         drop_ring(p); /* of a former session, which could not wait for this thread */
-    if (!p->ring && !p->is_shared && !take_ring(p))
+    if (!p->ring && !p->is_shared && !take_ring(p, MPL_CLAIM_OWN))
         p->is_shared = true;
     p->session = mpl_process.sessions;
-    p->names_are_stale = true;
-    p->epoch = current_epoch();
+    take_epoch(p);
     watch_thread_end(p);
     mpl_thread.producer = p;
     report_unattached();
     return p;
 }
 
+static bool is_the_shared_one(const struct mpl_producer *p)
+{
+    return p == atomic_load_explicit(&shared_producer, memory_order_relaxed);
+}
+
+static struct mpl_lock *shared_ring_lock(void)
+{
+    return &atomic_load_explicit(&mpl_process.guard, memory_order_relaxed)->shared_ring_lock;
+}
+
+/* Makes the shared producer, or brings it up to date. Under both locks. */
+static struct mpl_producer *attach_shared(void)
+{
+    struct mpl_producer *p = atomic_load_explicit(&shared_producer, memory_order_relaxed);
+    if (!p)
+        p = new_producer();
+    if (!p)
+        return NULL;
+    atomic_store_explicit(&shared_producer, p, memory_order_relaxed);
+    if (p->ring && p->session != mpl_process.sessions)
+        drop_ring(p);
+    if (p->ring || take_ring(p, MPL_CLAIM_SHARED)) {
+        p->is_shared = true;
+        p->session = mpl_process.sessions;
+        take_epoch(p);
+    }
+    return p;
+}
+
 /* The process's shared ring, locked; NULL: there is no memory for one either. */
 static struct mpl_producer *begin_shared(void)
 {
-    struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_relaxed);
-    mpl_lock_take(&guard->shared_ring_lock);
-    if (!shared_producer || shared_producer->epoch != current_epoch()) {
-        if (mpl_process_lock()) {
-            if (!shared_producer)
-                shared_producer = new_producer();
-            if (shared_producer && (shared_producer->ring || take_ring(shared_producer))) {
-                shared_producer->is_shared = true;
-                shared_producer->epoch = current_epoch();
-            }
-            mpl_process_unlock();
-        }
+    mpl_lock_take(shared_ring_lock());
+    struct mpl_producer *p = atomic_load_explicit(&shared_producer, memory_order_relaxed);
+    if ((!p || p->epoch != current_epoch()) && mpl_process_lock()) {
+        p = attach_shared();
+        mpl_process_unlock();
     }
-    struct mpl_producer *p = shared_producer;
     if (!p || !p->ring) {
-        mpl_lock_release(&guard->shared_ring_lock);
+        mpl_lock_release(shared_ring_lock());
         return NULL;
     }
     if (p->names_thread != (uint32_t)mpl_os_thread_id()) {
@@ -318,8 +347,8 @@ static struct mpl_producer *begin_attached(void)
         }
         if (enter(p))
             return p;
-        if (p == shared_producer)
-            mpl_producer_end(p);
+        if (is_the_shared_one(p))
+            mpl_lock_release(shared_ring_lock());
     }
     return NULL;
 }
@@ -364,8 +393,8 @@ void mpl_producer_unlock(struct mpl_producer *p)
 void mpl_producer_end(struct mpl_producer *p)
 {
     atomic_store_explicit(&p->busy, 0, memory_order_release);
-    if (p == shared_producer)
-        mpl_lock_release(&atomic_load_explicit(&mpl_process.guard, memory_order_relaxed)->shared_ring_lock);
+    if (is_the_shared_one(p))
+        mpl_lock_release(shared_ring_lock());
     atomic_signal_fence(memory_order_seq_cst);
     mpl_thread.is_in_slow_path = false;
 }

@@ -37,7 +37,9 @@ struct mpl_producer {
     bool is_shared;         /* no ring of its own: writes into the process's shared one, or is that one */
     uint32_t session;       /* mpl_process.sessions when `ring` was claimed */
     uint32_t names_thread;  /* shared ring: whose names stand there */
-    struct mpl_producer *next; /* all producers of this process */
+    uint32_t process_len;   /* the process's name as of `epoch` */
+    char process_name[MPL_NAME_MAX];
+    struct mpl_producer *next, *next_free; /* all producers of this process; those whose threads have ended */
 };
 
 /* This thread's; the pointer outlives the producer's validity, see mpl_producer_begin. */

@@ -29,8 +29,9 @@ static bool see_room(struct mpl_producer *p, uint64_t bytes)
     uint64_t used = p->write_pos - read_pos;
     if (used > m->data_bytes)
         return false; /* somebody scribbled over the ring: take it for full */
-    uint64_t free_bytes = m->data_bytes - used;
-    uint64_t to_end = m->data_bytes - (p->write_pos & (m->data_bytes - 1));
+    uint64_t free_bytes = m->data_bytes - used, offset = p->write_pos & (m->data_bytes - 1);
+    uint64_t to_end = m->data_bytes - offset;
+    p->cur = m->data + offset; /* the last record may have ended exactly where the ring does */
     if (bytes > to_end && bytes <= m->data_bytes && to_end + bytes <= free_bytes) {
         uint32_t pad = mpl_kind_words(MPL_RECORD_PAD, to_end);
         __builtin_memcpy(p->cur, &pad, sizeof pad); /* becomes visible with the record behind it */
@@ -59,11 +60,11 @@ static void switch_ring(struct mpl_producer *p, struct mpl_ring_map *m)
 
 /* Another ring of `data_bytes` for this thread; the one it has is closed. False: no memory, no budget, or the session has
  * changed meanwhile. */
-static bool change_ring(struct mpl_producer *p, uint64_t data_bytes, uint64_t record_bytes, bool is_growth)
+static bool change_ring(struct mpl_producer *p, enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes)
 {
     if (!mpl_producer_lock(p))
         return false;
-    struct mpl_ring_map *m = mpl_claim_ring(data_bytes, record_bytes, is_growth);
+    struct mpl_ring_map *m = mpl_claim_ring(purpose, data_bytes, record_bytes);
     if (m)
         switch_ring(p, m);
     mpl_producer_unlock(p);
@@ -84,8 +85,8 @@ static bool grow(struct mpl_producer *p, uint64_t bytes)
     if (larger > facts()->ring_max_bytes)
         larger = facts()->ring_max_bytes;
     if (bytes > larger / 2)
-        return change_ring(p, power_of_two_from(bytes), bytes, false);
-    return larger > p->map->data_bytes && change_ring(p, larger, bytes, true);
+        return change_ring(p, MPL_CLAIM_OWN, power_of_two_from(bytes), bytes);
+    return larger > p->map->data_bytes && change_ring(p, MPL_CLAIM_GROWTH, larger, bytes);
 }
 
 static void count_loss(struct mpl_producer *p, enum mpl_ring_loss cause)
@@ -126,7 +127,7 @@ static bool wait_for_room(struct mpl_producer *p, uint64_t bytes)
 static void leave_huge_ring(struct mpl_producer *p, uint64_t bytes)
 {
     if (p->map->data_bytes > facts()->ring_max_bytes && bytes <= facts()->ring_initial_bytes / 2)
-        change_ring(p, facts()->ring_initial_bytes, bytes, false);
+        change_ring(p, MPL_CLAIM_OWN, facts()->ring_initial_bytes, bytes);
 }
 
 bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)

@@ -133,16 +133,14 @@ static uint64_t ticks_per_ms(const struct mpl_control_head *h)
 void mpl_member_adopt(struct mpl_entry *e)
 {
     inherit_definitions(e);
-    if (!mpl_control_map(e->session->control_fd, mpl_process.control)) {
-        /* The place is mapped already, so the kernel needs no new memory for it, only a different one behind it. */
+    if (!mpl_process_map_control(e->session->control_fd))
         mpl_complain("%s", mpl_error_text());
-    }
     mpl_process.segment = e->segment;
     mpl_process.segment.dir_path = e->session->dir;
     mpl_process.clock_kind = mpl_process.control->head.clock_kind;
     mpl_process.ticks_per_ms = ticks_per_ms(&mpl_process.control->head);
     mpl_process.sessions++;
-    mpl_process.membership = MPL_PROCESS_MEMBER;
+    mpl_process_set_membership(MPL_PROCESS_MEMBER);
     mpl_process_default_name();
     mpl_logger_refresh_all();
     atomic_fetch_add(&mpl_process.epoch, 1);
@@ -152,7 +150,7 @@ void mpl_member_leave(struct mpl_session *s)
 {
     mpl_producer_detach_all();
     leave_slot(mpl_process.control, s);
-    mpl_process.membership = MPL_PROCESS_DETACHED;
+    mpl_process_set_membership(MPL_PROCESS_DETACHED);
     mpl_process_unmap_control();
     mpl_segment_close_but_defs(&mpl_process.segment);
 }

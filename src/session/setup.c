@@ -53,7 +53,7 @@ static int set_up_default(void);
 /* First record of a process: of one that was forked from a member, or that has not set up. */
 static int join(void)
 {
-    bool is_new = mpl_process.membership == MPL_PROCESS_NEW;
+    bool is_new = mpl_process_membership() == MPL_PROCESS_NEW;
     if (is_new && !mpl_session_find(&current))
         return set_up_default();
     struct mpl_entry e = {.session = &current};
@@ -138,8 +138,7 @@ static void close_log_file(struct trial *t, bool is_failure)
  * the control file be closed, which gives up this process's lock on it. */
 static void close_current(void)
 {
-    if (mpl_collector_thread_serves(current.control_dev, current.control_ino))
-        mpl_collector_thread_stop(EXIT_WAIT_MS);
+    mpl_collector_thread_stop(current.control_dev, current.control_ino, EXIT_WAIT_MS);
     if (mpl_os_fd_is(current.control_fd, current.control_dev, current.control_ino))
         close(current.control_fd);
     current.control_fd = -1;
@@ -149,7 +148,7 @@ static void close_current(void)
 /* Leaves what this process was a member of, then becomes what `e` says. */
 static void switch_to(struct mpl_entry *e)
 {
-    if (mpl_process.membership == MPL_PROCESS_MEMBER) {
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
         mpl_member_leave(&current);
         close_current();
     }
@@ -221,7 +220,7 @@ static int join_inherited(void)
     int error = mpl_session_join_or_create(&e);
     if (error)
         return error;
-    bool is_new = mpl_process.membership != MPL_PROCESS_INHERITED;
+    bool is_new = mpl_process_membership() != MPL_PROCESS_INHERITED;
     mpl_member_adopt(&e);
     if (is_new)
         mpl_logger_set_level(mpl_logger_get(NULL), mpl_process.control->head.level);
@@ -231,7 +230,7 @@ static int join_inherited(void)
 /* Is there a session this process belongs to without having created it? */
 static bool has_inherited(void)
 {
-    switch (mpl_process.membership) {
+    switch (mpl_process_membership()) {
     case MPL_PROCESS_MEMBER:
     case MPL_PROCESS_INHERITED:
         return !current.is_creator;
@@ -248,8 +247,8 @@ static int set_up(const struct mplog_options *o)
     if (error)
         return error;
     if (has_inherited() && is_same_file(&next.options, &current))
-        return mpl_process.membership == MPL_PROCESS_MEMBER ? 0 : join_inherited();
-    if (mpl_process.membership == MPL_PROCESS_MEMBER && current.is_creator &&
+        return mpl_process_membership() == MPL_PROCESS_MEMBER ? 0 : join_inherited();
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER && current.is_creator &&
         mpl_options_equal(&next.options, &current.options))
         return 0;
     return set_up_new();
@@ -258,7 +257,7 @@ static int set_up(const struct mplog_options *o)
 int mpl_session_setup(const struct mplog_options *o)
 {
     /* What was logged under former options is in the file before anything under the new ones can be. */
-    if (mpl_process.membership == MPL_PROCESS_MEMBER)
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
         mpl_session_flush(EXIT_WAIT_MS);
     if (!mpl_process_lock())
         return mpl_fail(EDEADLK, "set-up: called from a signal handler inside mplog, or out of memory");
@@ -271,7 +270,7 @@ int mpl_session_setup(const struct mplog_options *o)
 
 bool mpl_session_is_setup(void)
 {
-    return mpl_process.membership == MPL_PROCESS_MEMBER || mpl_process.membership == MPL_PROCESS_INHERITED;
+    return mpl_process_membership() == MPL_PROCESS_MEMBER || mpl_process_membership() == MPL_PROCESS_INHERITED;
 }
 
 /* ---- flush, shutdown, exit ---- */
@@ -283,7 +282,7 @@ static bool need_collector_locked(void)
 {
     if (!mpl_process_lock())
         return false;
-    bool is_member = mpl_process.membership == MPL_PROCESS_MEMBER;
+    bool is_member = mpl_process_membership() == MPL_PROCESS_MEMBER;
     if (is_member)
         need_collector();
     mpl_process_unlock();
@@ -296,7 +295,7 @@ int mpl_session_flush(int timeout_ms)
         timeout_ms = EXIT_WAIT_MS;
     if (!mpl_process_lock())
         return -EDEADLK;
-    bool is_member = mpl_process.membership == MPL_PROCESS_MEMBER;
+    bool is_member = mpl_process_membership() == MPL_PROCESS_MEMBER;
     mpl_process_unlock();
     if (!is_member)
         return 0;
@@ -325,11 +324,11 @@ void mpl_session_shutdown(void)
     mpl_session_flush(EXIT_WAIT_MS);
     if (!mpl_process_lock())
         return;
-    if (mpl_process.membership == MPL_PROCESS_MEMBER) {
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
         mpl_member_leave(&current);
         close_current();
     }
-    mpl_process.membership = MPL_PROCESS_DETACHED;
+    mpl_process_set_membership(MPL_PROCESS_DETACHED);
     mpl_process_unlock();
 }
 
@@ -337,7 +336,7 @@ int mpl_session_set_level(const char *name, int level)
 {
     if (!mpl_process_lock())
         return -EDEADLK;
-    int error = mpl_process.membership == MPL_PROCESS_MEMBER
+    int error = mpl_process_membership() == MPL_PROCESS_MEMBER
                     ? mpl_control_set_override(mpl_process.control, current.control_fd, name, level)
                     : mpl_fail(ENOTCONN, "session level of %s: this process is not in a session", name);
     if (!error)

@@ -18,3 +18,8 @@ void *mpl_map_populated(int fd, uint64_t offset, uint64_t bytes) { return map(NU
 void *mpl_map_at(void *where, int fd, uint64_t offset, uint64_t bytes) { return map(where, fd, offset, bytes, MAP_FIXED); }
 
 void mpl_unmap(void *at, uint64_t bytes) { munmap(at, bytes); }
+
+void mpl_map_zeros_at(void *where, uint64_t bytes)
+{
+    mmap(where, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}

@@ -19,4 +19,7 @@ void *mpl_map_at(void *where, int fd, uint64_t offset, uint64_t bytes);
 
 void mpl_unmap(void *at, uint64_t bytes);
 
+/* Private zeros in the place of what is mapped at `where`. */
+void mpl_map_zeros_at(void *where, uint64_t bytes);
+
 #endif

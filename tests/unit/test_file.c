@@ -312,6 +312,27 @@ static void lock_is_released_after_each_call(void)
     mpl_file_close(&f);
 }
 
+/* A reader may hold a lock for as long as it likes. It costs one wait of a second, and rotation. */
+static void lock_held_by_a_reader_stops_rotation_only(void)
+{
+    struct mpl_file f;
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    files_begin();
+    CHECK_INT(log_open(&f, 3, 1), 0);
+    CHECK_INT(append_text(&f, "a\n"), 0);
+    int fd = open(log_path(0), O_RDONLY);
+    CHECK_INT(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    CHECK_INT(append_text(&f, "b\n"), 0);
+    CHECK(f.is_lock_stuck);
+    CHECK_INT(append_text(&f, "c\n"), 0); /* without another wait: the harness would not survive a hundred of them */
+    CHECK(files_hold(log_path(0), "a\nb\nc\n"));
+    close(fd);
+    CHECK_INT(append_and_close(&f, "d\n"), 0);
+    CHECK(!f.is_lock_stuck);
+    CHECK(files_hold(log_path(1), "a\nb\nc\n"));
+    CHECK(files_hold(log_path(0), "d\n"));
+}
+
 static void directory_closed_to_us_keeps_the_open_file(void)
 {
     struct mpl_file f;
@@ -580,7 +601,8 @@ TEST_MAIN(TEST_CASE(open_missing_file_creates_it_with_mode_and_umask), TEST_CASE
           TEST_CASE(device_full_reports_no_space), TEST_CASE(adopted_full_pipe_waits_for_reader),
           TEST_CASE(adopted_regular_file_never_rotates), TEST_CASE(link_of_proc_never_rotates),
           TEST_CASE(file_moved_or_deleted_is_opened_again), TEST_CASE(directory_closed_to_us_keeps_the_open_file),
-          TEST_CASE(lock_is_released_after_each_call), TEST_CASE(rotation_of_linked_log_happens_at_the_target),
+          TEST_CASE(lock_is_released_after_each_call),
+          TEST_CASE(lock_held_by_a_reader_stops_rotation_only), TEST_CASE(rotation_of_linked_log_happens_at_the_target),
           TEST_CASE(rotation_keeps_mode_and_owner),
           TEST_CASE(rotation_that_loses_the_group_closes_the_file_to_it),
           TEST_CASE(rotation_that_cannot_be_done_is_an_error_and_tried_again), TEST_CASE(rotation_off_grows_one_file),
