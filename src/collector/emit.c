@@ -38,6 +38,7 @@ static void set_common(const struct mpl_collector *c, const struct mpl_ring_view
         .process = r->process,
         .process_name = {r->names, r->process_len},
         .thread_name = {r->names + r->process_len, r->thread_len},
+        .task_name = MPL_STR(""), /* there are no tasks in C; a binding says otherwise */
         .cut_bytes = raw->cut_bytes,
     };
     const struct mpl_def_view *logger =
@@ -284,6 +285,7 @@ void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_m
         .created_ns = mpl_clock_wall_of(&c->wall, c->now_stamp),
         .level = MPL_LEVEL_WARNING,
         .logger = MPL_STR("mplog"),
+        .task_name = MPL_STR(""),
         .path = MPL_STR("(unknown file)"),
         .function = MPL_STR("(unknown function)"),
         .message = {text, n < 0 ? 0 : n < (int)sizeof text ? (size_t)n : sizeof text - 1},

@@ -9,25 +9,25 @@
 #include "output/pattern.h"
 
 enum mpl_pattern_field {
-    MPL_FIELD_NONE = 0, /* after the last field of a pattern */
-    MPL_FIELD_ASCTIME,
-    MPL_FIELD_FILENAME,
-    MPL_FIELD_FUNC_NAME,
-    MPL_FIELD_LEVEL_NAME,
-    MPL_FIELD_MESSAGE,
-    MPL_FIELD_MODULE,
-    MPL_FIELD_NAME,
-    MPL_FIELD_PATHNAME,
-    MPL_FIELD_PROCESS_NAME,
-    MPL_FIELD_TASK_NAME,
-    MPL_FIELD_THREAD_NAME,
-    MPL_FIELD_LEVELNO,
-    MPL_FIELD_LINENO,
-    MPL_FIELD_PROCESS,
-    MPL_FIELD_THREAD,
-    MPL_FIELD_CREATED,
-    MPL_FIELD_MSECS,
-    MPL_FIELD_RELATIVE_CREATED,
+    MPL_ATTRIBUTE_NONE = 0, /* after the last field of a pattern */
+    MPL_ATTRIBUTE_ASCTIME,
+    MPL_ATTRIBUTE_FILENAME,
+    MPL_ATTRIBUTE_FUNC_NAME,
+    MPL_ATTRIBUTE_LEVEL_NAME,
+    MPL_ATTRIBUTE_MESSAGE,
+    MPL_ATTRIBUTE_MODULE,
+    MPL_ATTRIBUTE_NAME,
+    MPL_ATTRIBUTE_PATHNAME,
+    MPL_ATTRIBUTE_PROCESS_NAME,
+    MPL_ATTRIBUTE_TASK_NAME,
+    MPL_ATTRIBUTE_THREAD_NAME,
+    MPL_ATTRIBUTE_LEVELNO,
+    MPL_ATTRIBUTE_LINENO,
+    MPL_ATTRIBUTE_PROCESS,
+    MPL_ATTRIBUTE_THREAD,
+    MPL_ATTRIBUTE_CREATED,
+    MPL_ATTRIBUTE_MSECS,
+    MPL_ATTRIBUTE_RELATIVE_CREATED,
 };
 
 enum mpl_pattern_type { MPL_TYPE_TEXT = 0, MPL_TYPE_INT, MPL_TYPE_FLOAT };
@@ -69,8 +69,9 @@ struct mpl_pattern {
     struct mpl_pattern_op op[];
 };
 
-/* What a message may take, in bytes, before it is escaped; longer ones are cut. "%*d" makes 2 GiB of a few bytes. */
-#define MPL_PATTERN_MESSAGE_MAX ((size_t)16 << 20)
+/* What a message may take, in bytes, before it is escaped; longer ones are cut. "%*d" makes 2 GiB of a few bytes. Twice what a
+ * record's strings may take, which are cut where they are logged. */
+#define MPL_PATTERN_MESSAGE_MAX ((size_t)32 << 20)
 
 /* Of every pattern; also what is left when memory is short. A number or the note of a cut fits. */
 #define MPL_PATTERN_SCRATCH_MIN ((size_t)4096)

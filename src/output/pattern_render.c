@@ -191,17 +191,17 @@ static struct mpl_str text_of(struct rendering *g, enum mpl_pattern_field field)
 {
     const struct mpl_record *r = g->record;
     switch (field) {
-    case MPL_FIELD_ASCTIME: return mpl_asctime_text(g->asctime, r->created_ns);
-    case MPL_FIELD_FILENAME: return file_name(r->path);
-    case MPL_FIELD_FUNC_NAME: return r->function;
-    case MPL_FIELD_LEVEL_NAME: return level_name(g);
-    case MPL_FIELD_MESSAGE: return is_composed(r) ? compose_in_scratch(g) : r->message;
-    case MPL_FIELD_MODULE: return module_name(r->path);
-    case MPL_FIELD_NAME: return r->logger;
-    case MPL_FIELD_PATHNAME: return r->path;
-    case MPL_FIELD_PROCESS_NAME: return r->process_name;
-    case MPL_FIELD_TASK_NAME: return r->task_name.ptr ? r->task_name : MPL_STR("None");
-    case MPL_FIELD_THREAD_NAME: return r->thread_name;
+    case MPL_ATTRIBUTE_ASCTIME: return mpl_asctime_text(g->asctime, r->created_ns);
+    case MPL_ATTRIBUTE_FILENAME: return file_name(r->path);
+    case MPL_ATTRIBUTE_FUNC_NAME: return r->function;
+    case MPL_ATTRIBUTE_LEVEL_NAME: return level_name(g);
+    case MPL_ATTRIBUTE_MESSAGE: return is_composed(r) ? compose_in_scratch(g) : r->message;
+    case MPL_ATTRIBUTE_MODULE: return module_name(r->path);
+    case MPL_ATTRIBUTE_NAME: return r->logger;
+    case MPL_ATTRIBUTE_PATHNAME: return r->path;
+    case MPL_ATTRIBUTE_PROCESS_NAME: return r->process_name;
+    case MPL_ATTRIBUTE_TASK_NAME: return r->task_name.ptr ? r->task_name : MPL_STR("None");
+    case MPL_ATTRIBUTE_THREAD_NAME: return r->thread_name;
     default: return MPL_STR("");
     }
 }
@@ -223,15 +223,15 @@ static struct mpl_pattern_number number_of(const struct mpl_record *r, enum mpl_
     unsigned milliseconds;
     int64_t relative_ns;
     switch (field) {
-    case MPL_FIELD_LEVELNO: return from_int(r->level);
-    case MPL_FIELD_LINENO: return from_int(r->line);
-    case MPL_FIELD_PROCESS: return from_int(r->process);
-    case MPL_FIELD_THREAD: return (struct mpl_pattern_number){false, false, r->thread, 0};
-    case MPL_FIELD_CREATED: return from_float((double)r->created_ns / 1e9);
-    case MPL_FIELD_MSECS:
+    case MPL_ATTRIBUTE_LEVELNO: return from_int(r->level);
+    case MPL_ATTRIBUTE_LINENO: return from_int(r->line);
+    case MPL_ATTRIBUTE_PROCESS: return from_int(r->process);
+    case MPL_ATTRIBUTE_THREAD: return (struct mpl_pattern_number){false, false, r->thread, 0};
+    case MPL_ATTRIBUTE_CREATED: return from_float((double)r->created_ns / 1e9);
+    case MPL_ATTRIBUTE_MSECS:
         mpl_asctime_second(r->created_ns, &milliseconds);
         return from_float(milliseconds);
-    default: /* MPL_FIELD_RELATIVE_CREATED */
+    default: /* MPL_ATTRIBUTE_RELATIVE_CREATED */
         if (__builtin_sub_overflow(r->created_ns, r->relative_base_ns, &relative_ns))
             return from_float(((double)r->created_ns - (double)r->relative_base_ns) / 1e6);
         return from_float((double)relative_ns / 1e6);
@@ -273,16 +273,16 @@ static void append_repr(struct rendering *g, const struct mpl_pattern_op *op, st
 
 static void append_text_field(struct rendering *g, const struct mpl_pattern_op *op)
 {
-    if (op->is_plain && op->field == MPL_FIELD_MESSAGE && is_composed(g->record)) {
+    if (op->is_plain && op->field == MPL_ATTRIBUTE_MESSAGE && is_composed(g->record)) {
         append_composed_message(g);
         return;
     }
-    if (op->is_plain && op->field == MPL_FIELD_ASCTIME && !g->asctime->format[0]) {
+    if (op->is_plain && op->field == MPL_ATTRIBUTE_ASCTIME && !g->asctime->format[0]) {
         mpl_asctime_append(g->asctime, g->out, g->record->created_ns); /* nothing to escape in digits */
         return;
     }
     struct mpl_str s = text_of(g, op->field);
-    bool is_none = op->field == MPL_FIELD_TASK_NAME && !g->record->task_name.ptr;
+    bool is_none = op->field == MPL_ATTRIBUTE_TASK_NAME && !g->record->task_name.ptr;
     if (op->conversion != 's' && !is_none)
         append_repr(g, op, s);
     else if (!op->is_plain)
@@ -343,7 +343,7 @@ void mpl_pattern_render(struct mpl_pattern *p, const struct mpl_record *r, struc
     for (const struct mpl_pattern_op *op = p->op; op < p->op + p->op_count; op++) {
         append_short(out, op->literal, op->literal_len);
         note_end(&g, (struct mpl_str){op->literal, op->literal_len});
-        if (op->field == MPL_FIELD_NONE)
+        if (op->field == MPL_ATTRIBUTE_NONE)
             break;
         if (op->type == MPL_TYPE_TEXT)
             append_text_field(&g, op);

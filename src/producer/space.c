@@ -84,8 +84,10 @@ static bool grow(struct mpl_producer *p, uint64_t bytes)
     uint64_t larger = p->map->data_bytes * GROWTH_FACTOR;
     if (larger > facts()->ring_max_bytes)
         larger = facts()->ring_max_bytes;
-    if (bytes > larger / 2)
-        return change_ring(p, MPL_CLAIM_OWN, power_of_two_from(bytes), bytes);
+    if (bytes > larger / 2) { /* the thread's names come before it */
+        uint64_t with_names = bytes + sizeof(struct mpl_names_record) + 2 * MPL_NAME_MAX + 8;
+        return change_ring(p, MPL_CLAIM_OWN, power_of_two_from(with_names), with_names);
+    }
     return larger > p->map->data_bytes && change_ring(p, MPL_CLAIM_GROWTH, larger, bytes);
 }
 
@@ -132,7 +134,6 @@ static void leave_huge_ring(struct mpl_producer *p, uint64_t bytes)
 
 bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
 {
-    leave_huge_ring(p, bytes);
     if (mpl_producer_is_restarted(p))
         return false;
     if (has_room(p, bytes) || see_room(p, bytes))
@@ -155,6 +156,7 @@ bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
 
 bool mpl_space_reserve(struct mpl_producer *p, uint64_t bytes)
 {
+    leave_huge_ring(p, bytes);
     /* Each turn either succeeds, fails, or has moved to another ring, which needs the names first. */
     do {
         if (p->names_are_stale && !mpl_producer_write_names(p))

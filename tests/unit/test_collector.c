@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * Rings and the collector's pass, step by step in one thread.
+ */
+#include "session_by_hand.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "producer/claim.h"
+#include "shm/codec.h"
+
+static mplog_logger *logger(void) { return mplog_get_logger("hand"); }
+
+static struct mpl_producer *own(void) { return mpl_thread.producer; }
+
+static bool log_is(const char *expected)
+{
+    size_t len;
+    char *text = hand_read(&len);
+    bool is_same = strcmp(text, expected) == 0;
+    if (!is_same)
+        printf("# the log is \"%.300s\"\n", text);
+    free(text);
+    return is_same;
+}
+
+static void record_is_in_the_file_after_one_pass(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "%s %d", "one", 1);
+    mplog_log_text(logger(), MPLOG_INFO, "two", 3);
+    hand_pass();
+    CHECK(log_is("one 1\ntwo\n"));
+    hand_end();
+}
+
+/* Every length, so that records end at every offset of the ring and the padding at its end takes every size. */
+static void record_of_every_size_arrives_whole(void)
+{
+    enum { SIZES = 6000 };
+    static char text[SIZES];
+    struct mplog_options o = hand_options();
+    size_t len, at = 0;
+    o.ring_max_bytes = 65536; /* no growth: round and round */
+    hand_begin(&o);
+    memset(text, 'a', sizeof text);
+    for (size_t n = 0; n < SIZES; n++) {
+        text[0] = n ? (char)('a' + n % 26) : 'a';
+        mplog_log_text(logger(), MPLOG_INFO, text, n);
+        if (n % 5 == 0)
+            hand_pass();
+    }
+    hand_pass();
+    char *lines = hand_read(&len);
+    for (size_t n = 0; n < SIZES; n++) {
+        bool is_whole = at + n < len && lines[at + n] == '\n' && (n == 0 || lines[at] == (char)('a' + n % 26)) &&
+                        (n < 2 || memcmp(lines + at + 1, text + 1, n - 1) == 0);
+        CHECK(is_whole);
+        at += n + 1;
+    }
+    CHECK_INT(at, len);
+    free(lines);
+    hand_end();
+}
+
+static void ring_that_is_full_grows_and_keeps_the_order(void)
+{
+    struct mplog_options o = hand_options();
+    size_t len;
+    o.ring_max_bytes = 1 << 20;
+    hand_begin(&o);
+    for (int i = 0; i < 20000; i++)
+        mplog_info(logger(), "%d", i);
+    CHECK_INT(own()->map->data_bytes, 1 << 20);
+    hand_pass();
+    hand_pass(); /* the closed rings are freed */
+    char *lines = hand_read(&len), *at = lines;
+    for (int i = 0; i < 20000; i++)
+        CHECK_INT(strtol(at, &at, 10), i);
+    free(lines);
+    struct mpl_member_view *m = hand_collector.member[hand_session.slot];
+    CHECK_INT(m->ring_count, 3);
+    for (uint32_t i = 0; i < 2; i++)
+        CHECK_INT(atomic_load(&m->ring[i]->ring->state), MPL_RING_FREE);
+    hand_end();
+}
+
+static void huge_record_gets_a_ring_of_its_own_and_gives_it_back(void)
+{
+    struct mplog_options o = hand_options();
+    size_t len, huge = 9 << 20;
+    char *text = malloc(huge);
+    hand_begin(&o);
+    memset(text, 'h', huge);
+    mplog_log_text(logger(), MPLOG_INFO, text, huge);
+    CHECK_INT(own()->map->data_bytes, 16 << 20);
+    mplog_info(logger(), "after");
+    CHECK_INT(own()->map->data_bytes, 65536);
+    hand_pass();
+    hand_pass();
+    char *lines = hand_read(&len);
+    CHECK_INT(len, huge + 1 + 6);
+    CHECK(memcmp(lines, text, huge) == 0 && strcmp(lines + huge, "\nafter\n") == 0);
+    free(lines);
+    free(text);
+    /* its pages are gone */
+    struct stat st;
+    char path[MPL_DIR_MAX + 40];
+    snprintf(path, sizeof path, "%s/seg1", hand_session.dir);
+    CHECK_INT(stat(path, &st), 0);
+    CHECK(st.st_blocks * 512 < 1 << 20);
+    hand_end();
+}
+
+static void message_above_the_limit_is_cut_and_says_so(void)
+{
+    struct mplog_options o = hand_options();
+    size_t len, huge = MPL_MESSAGE_MAX + 1000;
+    char *text = malloc(huge + 1);
+    hand_begin(&o);
+    memset(text, 'c', huge);
+    text[huge] = '\0';
+    mplog_info(logger(), "%s", text);
+    mplog_log_text(logger(), MPLOG_INFO, text, huge);
+    hand_pass();
+    char *lines = hand_read(&len), *second = memchr(lines, '\n', len) + 1;
+    static const char mark[] = " ... [1000 bytes cut]\n";
+    CHECK_INT(second - lines, MPL_MESSAGE_MAX + sizeof mark - 1);
+    CHECK(memcmp(second - (sizeof mark - 1), mark, sizeof mark - 1) == 0);
+    CHECK_INT(len, 2 * (second - lines));
+    free(lines);
+    free(text);
+    hand_end();
+}
+
+static void overflow_drop_counts_and_tells(void)
+{
+    struct mplog_options o = hand_options();
+    size_t len;
+    o.overflow = "drop";
+    o.ring_max_bytes = 65536;
+    hand_begin(&o);
+    int records = 3000;
+    for (int i = 0; i < records; i++)
+        mplog_info(logger(), "%d", i);
+    uint64_t lost = atomic_load(&own()->ring->lost[MPL_LOST_DROPPED]);
+    CHECK(lost > 0 && lost < 3000);
+    hand_pass();
+    char expected[80], *lines = hand_read(&len), *at = lines;
+    snprintf(expected, sizeof expected, "%llu records were lost: the ring was full\n", (unsigned long long)lost);
+    CHECK(strstr(lines, expected) != NULL);
+    for (int i = 0; i < records - (int)lost; i++)
+        CHECK_INT(strtol(at, &at, 10), i);
+    free(lines);
+    hand_pass();
+    lines = hand_read(&len);
+    CHECK(strstr(strstr(lines, expected) + strlen(expected), "lost") == NULL); /* told once */
+    free(lines);
+    hand_end();
+}
+
+static void overflow_block_waits_once_then_counts_at_once(void)
+{
+    struct mplog_options o = hand_options();
+    o.ring_max_bytes = 65536;
+    hand_begin(&o);
+    do {
+        mplog_info(logger(), "fill");
+    } while (!atomic_load(&own()->ring->lost[MPL_LOST_FULL]));
+    uint64_t begin_ns = mpl_clock_monotonic_ns();
+    for (int i = 0; i < 1000; i++)
+        mplog_info(logger(), "fill");
+    CHECK(mpl_clock_monotonic_ns() - begin_ns < 50000000); /* not one more timeout */
+    CHECK_INT(atomic_load(&own()->ring->lost[MPL_LOST_FULL]), 1001);
+    hand_pass();
+    mplog_info(logger(), "room again");
+    CHECK_INT(atomic_load(&own()->ring->lost[MPL_LOST_FULL]), 1001);
+    hand_end();
+}
+
+static void record_stamped_after_the_pass_began_waits_for_the_next(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "first");
+    hand_pass();
+    uint64_t before = mpl_clock_stamp(hand_collector.control->head.clock_kind);
+    mplog_info(logger(), "second");
+    mpl_collector_pass(&hand_collector, before, mpl_clock_monotonic_ns());
+    CHECK(log_is("first\n"));
+    /* Seen by that pass, though, and so due in this one, even if the clock should have gone back. */
+    mpl_collector_pass(&hand_collector, before, mpl_clock_monotonic_ns());
+    CHECK(log_is("first\nsecond\n"));
+    hand_end();
+}
+
+static void idle_ring_becomes_cold_and_warm_again_when_told(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    CHECK_INT(hand_collector.hot_count, 1);
+    CHECK(atomic_load(own()->watch) >= MPL_STAMP_LEAST);
+    usleep(25000);
+    hand_pass();
+    CHECK_INT(hand_collector.hot_count, 0);
+    CHECK_INT(atomic_load(own()->watch), 1);
+    mplog_info(logger(), "two");
+    hand_pass();
+    CHECK_INT(hand_collector.hot_count, 1);
+    CHECK(log_is("one\ntwo\n"));
+    hand_end();
+}
+
+/* ---- taking over ---- */
+
+static void successor_goes_on_where_the_killed_one_stopped(void)
+{
+    struct mplog_options o = hand_options();
+    o.format_string = "%(threadName)s %(message)s";
+    hand_begin(&o);
+    mplog_set_thread_name("namesake");
+    mplog_info(logger(), "one");
+    hand_pass();
+    mplog_info(logger(), "two");
+    hand_take_over();
+    mplog_info(logger(), "three");
+    hand_pass();
+    CHECK(log_is("namesake one\nnamesake two\nnamesake three\n")); /* the names were read by the one before */
+    hand_end();
+}
+
+/* The batch is decided, and the collector dies before, in the middle of, or after the write. */
+static void decided_batch_is_finished_by_the_successor(void)
+{
+    for (int written = 0; written <= 8; written++) {
+        struct mplog_options o = hand_options();
+        hand_begin(&o);
+        mplog_info(logger(), "one");
+        hand_pass();
+        mplog_info(logger(), "two");
+        mplog_info(logger(), "six");
+        /* Decided, but not written: the file cannot be opened again. */
+        mpl_file_close(&hand_collector.sink[0]->file);
+        const char *path = hand_collector.sink[0]->file_options.path;
+        hand_collector.sink[0]->file_options.path = "/nowhere/app.log";
+        hand_pass();
+        hand_collector.sink[0]->file_options.path = path;
+        CHECK(log_is("one\n"));
+        struct mpl_batch *b = hand_collector.sink[0]->batch;
+        CHECK_INT(b->len, 8);
+        struct stat st;
+        CHECK_INT(stat(hand_log, &st), 0);
+        b->intent = (struct mpl_intent){
+            .dev = st.st_dev, .ino = st.st_ino, .offset = (uint64_t)st.st_size, .from = 0, .until = 8};
+        int fd = open(hand_log, O_WRONLY | O_APPEND);
+        CHECK_INT(write(fd, "two\nsix\n", (size_t)written), written);
+        close(fd);
+        hand_take_over();
+        hand_pass();
+        CHECK(log_is("one\ntwo\nsix\n"));
+        hand_end();
+    }
+}
+
+/* What is laid down for a batch that is never decided must not count. */
+static void undecided_batch_is_forgotten(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    mplog_info(logger(), "two");
+    struct mpl_ring *ring = own()->ring;
+    uint64_t tag = atomic_load(&hand_collector.control->head.batch_seq) + 1;
+    for (int i = 0; i < 2; i++) {
+        if (atomic_load(&ring->progress[i].tag) < tag - 1) {
+            ring->progress[i].read_pos = atomic_load(&ring->write_pos);
+            atomic_store(&ring->progress[i].tag, tag);
+        }
+    }
+    struct mpl_batch *b = hand_collector.sink[0]->batch;
+    memcpy(mpl_batch_data(b), "nonsense\n", 9);
+    b->len = 9;
+    b->record_count = 1;
+    mpl_batch_ends(b)[0] = 9;
+    atomic_store(&b->done, 0);
+    atomic_store(&b->tag, tag);
+    hand_take_over();
+    hand_pass();
+    hand_take_over(); /* and again: the number has been used by another batch meanwhile */
+    hand_pass();
+    CHECK(log_is("one\ntwo\n"));
+    hand_end();
+}
+
+/* ---- forks ---- */
+
+static void forked_child_writes_into_a_segment_of_its_own(void)
+{
+    struct mplog_options o = hand_options();
+    o.format_string = "%(process)d %(message)s";
+    hand_begin(&o);
+    mplog_info(logger(), "parent %s", "first");
+    uint64_t write_pos = own()->write_pos;
+    struct mpl_ring *ring = own()->ring;
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK_INT(own()->epoch, 0);
+        /* Joining is the test's session, not one of setup.c: by hand. */
+        struct mpl_entry e = {.session = &hand_session};
+        mpl_process_lock();
+        bool is_forgotten = mpl_process_membership() == MPL_PROCESS_INHERITED;
+        if (!is_forgotten || mpl_session_join(&e) < 0)
+            _exit(9);
+        mpl_member_adopt(&e);
+        mpl_process_unlock();
+        mplog_info(logger(), "parent %s", "first"); /* another call site: its id must be new */
+        mplog_info(logger(), "child %d", 7);
+        _exit(own()->ring == ring ? 8 : 0);
+    }
+    int status;
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK_INT(status, 0);
+    CHECK_INT(atomic_load(&ring->write_pos), write_pos);
+    hand_pass();
+    char expected[200];
+    snprintf(expected, sizeof expected, "%d parent first\n%d parent first\n%d child 7\n", (int)getpid(), (int)child, (int)child);
+    CHECK(log_is(expected));
+    hand_end();
+}
+
+/* ---- bad input ---- */
+
+static void scribbled_ring_is_counted_and_the_others_go_on(void)
+{
+    struct mplog_options o = hand_options();
+    uint64_t seed = 20261122;
+    for (int round = 0; round < 300; round++) {
+        hand_begin(&o);
+        for (int i = 0; i < 20; i++)
+            mplog_info(logger(), "record %d of %s", i, "twenty");
+        struct mpl_ring_map *m = own()->map;
+        for (int i = 0; i < 1 + round % 20; i++)
+            m->data[test_random(&seed) % 1200] = (char)test_random(&seed);
+        if (round % 7 == 0)
+            atomic_store(&m->ring->write_pos, test_random(&seed));
+        if (round % 11 == 0)
+            atomic_store(&m->ring->read_pos, test_random(&seed));
+        hand_pass();
+        hand_pass();
+        hand_end();
+    }
+}
+
+static void definition_that_lies_is_not_followed(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "%s", "text");
+    struct mpl_def_extent *e = mpl_process.segment.def[0].extent;
+    struct mpl_def *def = (struct mpl_def *)(void *)(e + 1);
+    def->text_len = 0xffffff00;
+    hand_pass();
+    size_t len;
+    char *lines = hand_read(&len);
+    CHECK(strstr(lines, "damaged record") != NULL);
+    free(lines);
+    hand_end();
+}
+
+int main(void)
+{
+    static const struct test_case cases[] = {
+        TEST_CASE(record_is_in_the_file_after_one_pass),
+        TEST_CASE(record_of_every_size_arrives_whole),
+        TEST_CASE(ring_that_is_full_grows_and_keeps_the_order),
+        TEST_CASE(huge_record_gets_a_ring_of_its_own_and_gives_it_back),
+        TEST_CASE(message_above_the_limit_is_cut_and_says_so),
+        TEST_CASE(overflow_drop_counts_and_tells),
+        TEST_CASE(overflow_block_waits_once_then_counts_at_once),
+        TEST_CASE(record_stamped_after_the_pass_began_waits_for_the_next),
+        TEST_CASE(idle_ring_becomes_cold_and_warm_again_when_told),
+        TEST_CASE(successor_goes_on_where_the_killed_one_stopped),
+        TEST_CASE(decided_batch_is_finished_by_the_successor),
+        TEST_CASE(undecided_batch_is_forgotten),
+        TEST_CASE(forked_child_writes_into_a_segment_of_its_own),
+        TEST_CASE(scribbled_ring_is_counted_and_the_others_go_on),
+        TEST_CASE(definition_that_lies_is_not_followed),
+    };
+    hand_directory();
+    int result = test_run(cases, sizeof cases / sizeof cases[0]);
+    rmdir(hand_dir);
+    return result;
+}
