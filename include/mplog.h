@@ -19,16 +19,16 @@
  *     }
  *
  * A log call copies its arguments into a ring in shared memory and returns; a collector, a helper process that set-up
- * starts, formats the records of all processes in time order and writes them. Once a call has returned, its record survives
- * the death of any or all processes, for as long as the machine runs.
+ * starts, formats the records of all processes in time order and writes them. Once a call has returned, its record
+ * survives the death of any or all processes, for as long as the machine runs.
  *
  * Children need no set-up: a forked child, or a program started from a member, joins the session with its first record.
  *
- * Every function may be called from any thread. A log call never fails, prints or waits for a disk; it preserves errno, is
- * no cancellation point, and may be made before set-up, after shutdown, in a forked child of a multithreaded parent, and in
- * a signal handler (a record that interrupts another log call of the same thread is counted as lost). All other functions
- * are neither async-signal-safe nor to be called in a forked child of a multithreaded parent while another thread might
- * have been inside them, unless their text says so.
+ * Every function may be called from any thread. A log call never fails, prints or waits for a disk; it preserves errno,
+ * is no cancellation point, and may be made before set-up, after shutdown, in a forked child of a multithreaded parent,
+ * and in a signal handler (a record that interrupts another log call of the same thread is counted as lost). All other
+ * functions are neither async-signal-safe nor to be called in a forked child of a multithreaded parent while another
+ * thread might have been inside them, unless their text says so.
  *
  * The environment has the last word over options: MPLOG_LEVEL, MPLOG_LOG_FILE, MPLOG_MAX_BYTES ... for each field of
  * struct mplog_options, in capital letters. Set-id programs ignore it.
@@ -74,64 +74,101 @@ enum {
     MPLOG_CRITICAL = 50
 };
 
-/* "INFO", "warning", "WARN", "15" -> its number; -EINVAL if it is neither a level's name nor a number above 0. Async-signal-safe. */
+/* "INFO", "warning", "WARN", "15" -> its number; -EINVAL if it is neither a level's name nor a number above 0.
+ * Async-signal-safe. */
 MPLOG_API int mplog_level_from_name(const char *name);
 
 /* ---- set-up ---- */
 
 /* Strings: NULL takes the default. They are copied by mplog_setup_logging. */
 struct mplog_options {
-    size_t size;               /* sizeof(struct mplog_options): set by MPLOG_OPTIONS_INIT, lets the struct grow */
-    int level;                 /* records below it are not taken, unless a logger's own level says otherwise. MPLOG_INFO */
-    const char *log_file;      /* path; relative to the directory at set-up. NULL: no file */
-    bool log_to_stderr;        /* true */
-    const char *format_string; /* Python's %-style, e.g. "%(asctime)s [%(levelname)s] %(name)s: %(message)s". Fields: name
-                                  levelno levelname pathname filename module lineno funcName created asctime msecs
-                                  relativeCreated thread threadName process processName taskName message; with flags, width
-                                  and precision (%(levelname)-8s). Default: time, level, logger, process, thread, message */
-    const char *date_format;   /* strftime format of %(asctime)s. NULL: 2026-11-22 10:00:00,123 */
-    const char *file_mode;     /* "a": append (default); "w": empty the file at set-up */
-    const char *file_encoding; /* "utf-8" (default), utf-8-sig, utf-16, utf-32, latin-1, ascii, or any that iconv knows.
-                                  Characters it lacks appear as \xNN, \uNNNN or \UNNNNNNNN */
-    long long max_bytes;       /* the file is rotated before it reaches this size: 10 MiB. 0: never */
-    int backup_count;          /* rotated files kept: app.log.1 (youngest) .. app.log.N: 5. 0: no rotation */
-    const char *overflow;      /* a ring is full: "block" (default): wait up to block_timeout_ms, then count the record as
-                                  lost; "drop": count it at once. Counts of lost records become lines in the log */
-    int block_timeout_ms;      /* 5000 */
-    const char *escape;        /* what is shown as \xNN: "control" (default): control characters except newline, tab and
-                                  colour sequences; "strict": newlines and colours too, so that no record can forge a line;
-                                  "none". Bytes that are not UTF-8 are shown as \xNN in every mode */
-    const char *ring_dir;      /* directory for shared memory. NULL: the first that works of /dev/shm, $XDG_RUNTIME_DIR, /tmp */
-    long long ring_max_bytes;  /* a thread's ring grows from 64 KiB up to this: 4 MiB. Larger messages get a ring of their own */
-    long long ring_budget_bytes; /* memory for rings per process: 96 MiB. Beyond it threads share a ring */
-    const char *collector;     /* "helper" (default): a process, or a thread where none can be started; "thread" */
-    const char *fsync;         /* "never" (default); "interval": once a second; "error": after each ERROR or higher */
-    const char *helper;        /* the mplog command. NULL: $MPLOG_HELPER, beside the library or executable, libexec */
+    /* sizeof(struct mplog_options): set by MPLOG_OPTIONS_INIT, lets the struct grow */
+    size_t size;
+
+    /* Records below it are not taken, unless a logger's own level says otherwise. Default MPLOG_INFO. */
+    int level;
+
+    /* Path; relative to the directory at set-up. Default NULL: no file. */
+    const char *log_file;
+    bool log_to_stderr; /* default true */
+
+    /* Python's %-style, for example "%(asctime)s [%(levelname)s] %(name)s: %(message)s". Fields: name levelno levelname
+     * pathname filename module lineno funcName created asctime msecs relativeCreated thread threadName process
+     * processName taskName message; with flags, width and precision: %(levelname)-8s. The default shows time, level,
+     * logger, process (name and pid), thread (name) and message. */
+    const char *format_string;
+
+    /* strftime format of %(asctime)s. Default: 2026-11-22 10:00:00,123. Local time of the process that sets up. */
+    const char *date_format;
+
+    /* "a": append (default). "w": empty the file at set-up. */
+    const char *file_mode;
+
+    /* "utf-8" (default), utf-8-sig, utf-16, utf-32, latin-1, ascii, or any that iconv knows. Characters it lacks appear
+     * as \xNN, \uNNNN or \UNNNNNNNN. */
+    const char *file_encoding;
+
+    /* The file is rotated before it reaches this size. Default 10 MiB; 0: never. */
+    long long max_bytes;
+
+    /* Rotated files kept: app.log.1 (youngest) .. app.log.N. Default 5; 0: no rotation. */
+    int backup_count;
+
+    /* When a thread's ring is full, "block" (default) waits up to block_timeout_ms (default 5000) for the collector and
+     * then counts the record as lost; "drop" counts it at once. Counts become lines in the log. */
+    const char *overflow;
+    int block_timeout_ms;
+
+    /* What is shown as \xNN. "control" (default): control characters except newline, tab and colour sequences;
+     * "strict": newlines and colours too, so that no record can forge a line; "none". Bytes that are not UTF-8 are
+     * shown as \xNN in every mode. */
+    const char *escape;
+
+    /* Directory for shared memory. Default: the first that works of /dev/shm, $XDG_RUNTIME_DIR, /tmp. */
+    const char *ring_dir;
+
+    /* A thread's ring grows from 64 KiB up to this: default 4 MiB. Larger messages get a ring of their own. */
+    long long ring_max_bytes;
+
+    /* Memory for rings per process: default 96 MiB. Beyond it threads share a ring. */
+    long long ring_budget_bytes;
+
+    /* "helper" (default): a process, or a thread where none can be started. "thread": a thread of this process. */
+    const char *collector;
+
+    /* When what was written is forced to the disk: "never" (default), "interval" (once a second), "error" (after each
+     * record of level ERROR or higher). */
+    const char *fsync;
+
+    /* The mplog command. Default: $MPLOG_HELPER, beside the library, beside the executable, libexec. */
+    const char *helper;
 };
 
-#define MPLOG_OPTIONS_INIT \
-    { \
-        sizeof(struct mplog_options), MPLOG_INFO, NULL, true, NULL, NULL, NULL, NULL, 10LL * 1024 * 1024, 5, NULL, 5000, \
-            NULL, NULL, 4LL * 1024 * 1024, 96LL * 1024 * 1024, NULL, NULL, NULL \
+#define MPLOG_OPTIONS_INIT                                                                                             \
+    {                                                                                                                  \
+        sizeof(struct mplog_options), MPLOG_INFO, NULL, true, NULL, NULL, NULL, NULL, 10LL * 1024 * 1024, 5, NULL,     \
+            5000, NULL, NULL, 4LL * 1024 * 1024, 96LL * 1024 * 1024, NULL, NULL, NULL                                  \
     }
 
 /* Starts the session that this process and its future children log to. NULL: all defaults.
  *
- * In the process that set up before: the same options do nothing; other options write out what was logged and start a new
- * session for what follows. In a child of a member: joins the inherited session and ignores the options, unless they name
- * another log file, which starts a session of the child's own.
+ * In the process that set up before: the same options do nothing; other options write out what was logged and start a
+ * new session for what follows. In a child of a member: joins the inherited session and ignores the options, unless
+ * they name another log file, which starts a session of the child's own.
  *
  * 0, or -errno with a sentence in mplog_last_error() that names the option, its value and the reason; then nothing has
- * changed and nothing is left behind. -EINVAL: an option's value. -ENOENT, -EACCES, -EISDIR ...: log_file cannot be opened.
- * Waits for the helper to start (about 1 ms; at most 5 s). Sets the environment variable MPLOG_SESSION, by which children
- * that exec find the session: like every setenv, not while other threads read the environment. */
+ * changed and nothing is left behind. -EINVAL: an option's value. -ENOENT, -EACCES, -EISDIR ...: log_file cannot be
+ * opened. Waits for the helper to start (about 1 ms; at most 5 s). Sets the environment variable MPLOG_SESSION, by
+ * which children that exec find the session: like every setenv, not while other threads read the environment. */
 MPLOG_API int mplog_setup_logging(const struct mplog_options *options);
 
 /* Sets one option from text, spelled as in the environment: name "max_bytes" or "max-bytes", value "10M". The string is
- * kept as a pointer where the field is one. 0, or -ENOENT: no such option, or -EINVAL: not a value for it, with a sentence. */
+ * kept as a pointer where the field is one. 0, or -ENOENT: no such option, or -EINVAL: not a value for it, with a
+ * sentence. */
 MPLOG_API int mplog_options_set(struct mplog_options *options, const char *name, const char *value);
 
-/* The sentence for the last failure in this thread, "" if there was none. Never NULL; valid until the thread's next call. */
+/* The sentence for the last failure in this thread, "" if there was none. Never NULL; valid until the thread's next
+ * call. */
 MPLOG_API const char *mplog_last_error(void);
 
 /* True after a successful set-up or join in this process or, before a fork, in its parent; false after shutdown. */
@@ -139,8 +176,9 @@ MPLOG_API bool mplog_is_logging_setup(void);
 
 /* ---- names ---- */
 
-/* %(processName)s of this process, %(threadName)s of this thread. At most 100 bytes of each are kept. Defaults: the program's
- * name; "main", or for other threads their pthread name, or "thread-TID". A forked child keeps its parent's process name. */
+/* %(processName)s of this process, %(threadName)s of this thread. At most 100 bytes of each are kept. Defaults: the
+ * program's name; "main", or for other threads their pthread name, or "thread-TID". A forked child keeps its parent's
+ * process name. */
 MPLOG_API void mplog_set_process_name(const char *name);
 MPLOG_API void mplog_set_thread_name(const char *name);
 
@@ -153,15 +191,15 @@ typedef struct mplog_logger {
     const unsigned *session_generation; /* where the current one stands, in shared memory */
 } mplog_logger;
 
-/* The logger of that name; NULL, "" or "root": the root logger. Dots make a tree as in Python: a logger without a level of its
- * own has its parent's. Never NULL (out of memory: the root logger). Takes a lock; keep the pointer. */
+/* The logger of that name; NULL, "" or "root": the root logger. Dots make a tree as in Python: a logger without a level
+ * of its own has its parent's. Never NULL (out of memory: the root logger). Takes a lock; keep the pointer. */
 MPLOG_API mplog_logger *mplog_get_logger(const char *name);
 
 /* The logger's own level, in this process and in children forked later. MPLOG_NOTSET: back to the parent's level. */
 MPLOG_API void mplog_set_level(mplog_logger *logger, int level);
 
-/* Overrides the level of the logger of that name in all processes of the session, running or yet to come; MPLOG_NOTSET ends
- * the override. A running process notices with its next log call. 0; -ENOTCONN: no session; -ENOSPC: 64 names are
+/* Overrides the level of the logger of that name in all processes of the session, running or yet to come; MPLOG_NOTSET
+ * ends the override. A running process notices with its next log call. 0; -ENOTCONN: no session; -ENOSPC: 64 names are
  * overridden already; -ENAMETOOLONG. */
 MPLOG_API int mplog_set_session_level(const char *name, int level);
 
@@ -172,8 +210,8 @@ MPLOG_API bool mplog_logger_refresh(mplog_logger *logger, int level);
 static inline bool mplog_is_enabled_for(mplog_logger *logger, int level)
 {
     const unsigned *shared = __atomic_load_n(&logger->session_generation, __ATOMIC_RELAXED);
-    if (__builtin_expect(__atomic_load_n(shared, __ATOMIC_RELAXED) !=
-                             __atomic_load_n(&logger->generation, __ATOMIC_RELAXED), 0))
+    if (__builtin_expect(
+            __atomic_load_n(shared, __ATOMIC_RELAXED) != __atomic_load_n(&logger->generation, __ATOMIC_RELAXED), 0))
         return mplog_logger_refresh(logger, level);
     return level >= __atomic_load_n(&logger->level, __ATOMIC_RELAXED);
 }
@@ -186,8 +224,8 @@ MPLOG_END_DECLS_
  *
  * The format is a string literal of printf, checked by the compiler, with up to 32 arguments. It is rendered by the
  * collector, in the C locale. Strings are copied during the call. Arguments are evaluated only if the level is enabled.
- * %s of NULL gives (null), %m the error text of errno, %ls and %lc UTF-8. %n is refused: the record then shows the format.
- * Messages above 16 MiB are cut, and the line says by how much. */
+ * %s of NULL gives (null), %m the error text of errno, %ls and %lc UTF-8. %n is refused: the record then shows the
+ * format. Messages above 16 MiB are cut, and the line says by how much. */
 #define mplog_debug(logger, ...) mplog_log(logger, MPLOG_DEBUG, __VA_ARGS__)
 #define mplog_info(logger, ...) mplog_log(logger, MPLOG_INFO, __VA_ARGS__)
 #define mplog_warning(logger, ...) mplog_log(logger, MPLOG_WARNING, __VA_ARGS__)
@@ -195,11 +233,12 @@ MPLOG_END_DECLS_
 #define mplog_critical(logger, ...) mplog_log(logger, MPLOG_CRITICAL, __VA_ARGS__)
 #define mplog_log(logger, level, ...) MPLOG_LOG_(logger, level, 0, (void)0, __VA_ARGS__)
 
-/* At level ERROR, with ": <text of errno> (errno N)" at the end. errno is the one before the arguments are evaluated. */
-#define mplog_error_errno(logger, ...) \
-    do { \
-        const int mplog_errno_ = errno; \
-        MPLOG_LOG_(logger, MPLOG_ERROR, MPLOG_SITE_ERRNO_, errno = mplog_errno_, __VA_ARGS__); \
+/* At level ERROR, with ": <text of errno> (errno N)" at the end. errno is the one before the arguments are evaluated.
+ */
+#define mplog_error_errno(logger, ...)                                                                                 \
+    do {                                                                                                               \
+        const int mplog_errno_ = errno;                                                                                \
+        MPLOG_LOG_(logger, MPLOG_ERROR, MPLOG_SITE_ERRNO_, errno = mplog_errno_, __VA_ARGS__);                         \
     } while (0)
 
 MPLOG_BEGIN_DECLS_
@@ -207,8 +246,8 @@ MPLOG_BEGIN_DECLS_
 /* Logs `len` bytes of finished text, taken as they are. For bindings; the record has no call site. */
 MPLOG_API void mplog_log_text(mplog_logger *logger, int level, const char *text, size_t len);
 
-/* For wrappers: a call site given by hand and a format that need not be a literal. Formatted during the call. `file` and
- * `function` may be NULL. */
+/* For wrappers: a call site given by hand and a format that need not be a literal. Formatted during the call. `file`
+ * and `function` may be NULL. */
 MPLOG_API void mplog_vlog(mplog_logger *logger, int level, const char *file, int line, const char *function,
                           const char *format, va_list arguments) MPLOG_PRINTF_(6, 0);
 
@@ -229,19 +268,22 @@ struct mplog_record {
     const char *exception_text, *stack_text; /* follow on lines of their own */
 };
 
-#define MPLOG_RECORD_INIT {sizeof(struct mplog_record), MPLOG_INFO, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define MPLOG_RECORD_INIT                                                                                              \
+    {                                                                                                                  \
+        sizeof(struct mplog_record), MPLOG_INFO, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                              \
+    }
 
 MPLOG_API void mplog_log_record(mplog_logger *logger, const struct mplog_record *record);
 
 /* ---- flush and shutdown ---- */
 
-/* Waits until all records that any process of the session logged before now are written to file and stderr. 0; -ETIMEDOUT
- * after `timeout_ms` (negative: 5000), or at once if logging is not set up: 0. */
+/* Waits until all records that any process of the session logged before now are written to file and stderr. 0;
+ * -ETIMEDOUT after `timeout_ms` (negative: 5000), or at once if logging is not set up: 0. */
 MPLOG_API int mplog_flush(int timeout_ms);
 
-/* Writes out what was logged (at most 5 s) and leaves the session; other members go on. Afterwards WARNING and above of this
- * process go to stderr directly, as with Python's last resort, until the next set-up. Not needed at exit: a process that
- * ends waits by itself, at most 5 s, until its records are written. */
+/* Writes out what was logged (at most 5 s) and leaves the session; other members go on. Afterwards WARNING and above of
+ * this process go to stderr directly, as with Python's last resort, until the next set-up. Not needed at exit: a
+ * process that ends waits by itself, at most 5 s, until its records are written. */
 MPLOG_API void mplog_shutdown_logging(void);
 
 /* ---- for programs that bring their own helper ---- */
@@ -253,16 +295,16 @@ MPLOG_API int mplog_collect_main(int argc, char **argv);
 
 #define MPLOG_SITE_ERRNO_ 1u
 
-/* Static facts of a call site. The second half belongs to the library and is filled in at the first record. Aligned, so that
- * it never lies in two pages: a fork copies pages one after the other, and must not see half of a site. */
+/* Static facts of a call site. The second half belongs to the library and is filled in at the first record. Aligned, so
+ * that it never lies in two pages: a fork copies pages one after the other, and must not see half of a site. */
 struct __attribute__((aligned(64))) mplog_site {
     const char *format, *file, *function;
     unsigned line, flags;
-    uint64_t id;             /* 0: not published yet */
-    uint32_t string_mask;    /* arguments that are NUL-terminated strings */
-    uint16_t fixed_bytes;    /* size of a record without its strings */
+    uint64_t id;          /* 0: not published yet */
+    uint32_t string_mask; /* arguments that are NUL-terminated strings */
+    uint16_t fixed_bytes; /* size of a record without its strings */
     uint8_t word_count;
-    uint8_t is_simple;       /* words and NUL-terminated strings only */
+    uint8_t is_simple; /* words and NUL-terminated strings only */
 };
 
 MPLOG_API void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, const uint64_t *words);
@@ -274,12 +316,10 @@ MPLOG_END_DECLS_
 
 /* Never called; its attribute makes the compiler check the arguments. */
 static inline int mplog_check_format(const char *format, ...) MPLOG_PRINTF_(1, 2);
-static inline int mplog_check_format(const char *format, ...)
-{
-    return format != NULL;
-}
+static inline int mplog_check_format(const char *format, ...) { return format != NULL; }
 
-/* One argument as a 64-bit word: integers extended by their own sign, doubles by their bits, pointers by their value. */
+/* One argument as a 64-bit word: integers extended by their own sign, doubles by their bits, pointers by their value.
+ */
 static inline uint64_t mplog_word_signed(long long value) { return (uint64_t)value; }
 static inline uint64_t mplog_word_unsigned(unsigned long long value) { return value; }
 static inline uint64_t mplog_word_pointer(const volatile void *value) { return (uint64_t)(uintptr_t)value; }
@@ -304,12 +344,18 @@ static inline uint64_t mplog_word(const volatile void *value) { return mplog_wor
 #define MPLOG_WORD_(x) mplog_word(x)
 #else
 /* The conditional promotes small integers and bit-fields and lets arrays decay, as a variadic call would. */
-#define MPLOG_WORD_(x) \
-    _Generic((0 ? (x) : (x)), \
-        int: mplog_word_signed, long: mplog_word_signed, long long: mplog_word_signed, \
-        unsigned: mplog_word_unsigned, unsigned long: mplog_word_unsigned, unsigned long long: mplog_word_unsigned, \
-        float: mplog_word_float, double: mplog_word_double, long double: mplog_word_long_double, \
-        default: mplog_word_pointer)(x)
+#define MPLOG_WORD_(x)                                                                                                 \
+    _Generic((0 ? (x) : (x)), int                                                                                      \
+             : mplog_word_signed, long                                                                                 \
+             : mplog_word_signed, long long                                                                            \
+             : mplog_word_signed, unsigned                                                                             \
+             : mplog_word_unsigned, unsigned long                                                                      \
+             : mplog_word_unsigned, unsigned long long                                                                 \
+             : mplog_word_unsigned, float                                                                              \
+             : mplog_word_float, double                                                                                \
+             : mplog_word_double, long double                                                                          \
+             : mplog_word_long_double, default                                                                         \
+             : mplog_word_pointer)(x)
 #endif
 
 #define MPLOG_FIRST_(first, ...) first
@@ -317,11 +363,12 @@ static inline uint64_t mplog_word(const volatile void *value) { return mplog_wor
 #define MPLOG_CAT_2_(a, b) a##b
 
 /* How many arguments, the format included. */
-#define MPLOG_COUNT_(...) \
-    MPLOG_PICK_(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, \
+#define MPLOG_COUNT_(...)                                                                                              \
+    MPLOG_PICK_(__VA_ARGS__, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12,   \
                 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
-#define MPLOG_PICK_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, \
-                    a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, n, ...) n
+#define MPLOG_PICK_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21,    \
+                    a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, n, ...)                                \
+    n
 
 /* The words of all arguments but the first, which is the format. */
 #define MPLOG_WORDS_1(f) 0
@@ -358,19 +405,19 @@ static inline uint64_t mplog_word(const volatile void *value) { return mplog_wor
 #define MPLOG_WORDS_32(f, a, ...) MPLOG_WORD_(a), MPLOG_WORDS_31(f, __VA_ARGS__)
 #define MPLOG_WORDS_33(f, a, ...) MPLOG_WORD_(a), MPLOG_WORDS_32(f, __VA_ARGS__)
 
-#define MPLOG_LOG_(logger, level_, flags_, before_, ...) \
-    do { \
-        mplog_logger *const mplog_logger_ = (logger); \
-        const int mplog_level_ = (level_); \
-        if (mplog_is_enabled_for(mplog_logger_, mplog_level_)) { \
-            static struct mplog_site mplog_site_ = { \
-                "" MPLOG_FIRST_(__VA_ARGS__, 0), __FILE__, __func__, __LINE__, flags_, 0, 0, 0, 0, 0}; \
-            const uint64_t mplog_words_[] = {MPLOG_CAT_(MPLOG_WORDS_, MPLOG_COUNT_(__VA_ARGS__))(__VA_ARGS__)}; \
-            if (0) \
-                mplog_check_format(__VA_ARGS__); \
-            before_; \
-            mplog_site_log(&mplog_site_, mplog_logger_, mplog_level_, mplog_words_); \
-        } \
+#define MPLOG_LOG_(logger, level_, flags_, before_, ...)                                                               \
+    do {                                                                                                               \
+        mplog_logger *const mplog_logger_ = (logger);                                                                  \
+        const int mplog_level_ = (level_);                                                                             \
+        if (mplog_is_enabled_for(mplog_logger_, mplog_level_)) {                                                       \
+            static struct mplog_site mplog_site_ = {                                                                   \
+                "" MPLOG_FIRST_(__VA_ARGS__, 0), __FILE__, __func__, __LINE__, flags_, 0, 0, 0, 0, 0};                 \
+            const uint64_t mplog_words_[] = {MPLOG_CAT_(MPLOG_WORDS_, MPLOG_COUNT_(__VA_ARGS__))(__VA_ARGS__)};        \
+            if (0)                                                                                                     \
+                mplog_check_format(__VA_ARGS__);                                                                       \
+            before_;                                                                                                   \
+            mplog_site_log(&mplog_site_, mplog_logger_, mplog_level_, mplog_words_);                                   \
+        }                                                                                                              \
     } while (0)
 
 #endif

@@ -119,10 +119,7 @@ void mplog_vlog(mplog_logger *logger, int level, const char *file, int line, con
     mpl_log_format(logger, &fields, format, arguments);
 }
 
-static struct mpl_str text_or_none(const char *text)
-{
-    return text ? mpl_str_from(text) : (struct mpl_str){NULL, 0};
-}
+static struct mpl_str text_or_none(const char *text) { return text ? mpl_str_from(text) : (struct mpl_str){NULL, 0}; }
 
 void mplog_log_record(mplog_logger *logger, const struct mplog_record *record)
 {

@@ -14,12 +14,16 @@ struct parser {
     struct mpl_cformat *f;
     struct mpl_str format;
     size_t at;
-    int next_arg; /* of a format without positions */
+    int next_arg;                     /* of a format without positions */
     bool has_positions, has_sequence; /* one format may not have both: the C standard gives that no meaning */
 };
 
 static const struct mpl_conversion blank_conversion = {
-    .arg = -1, .width_arg = -1, .precision_arg = -1, .width = -1, .precision = -1,
+    .arg = -1,
+    .width_arg = -1,
+    .precision_arg = -1,
+    .width = -1,
+    .precision = -1,
 };
 
 /* The longer spelling before its own beginning. 'q' and 'Z' are glibc's old names. */
@@ -27,8 +31,8 @@ static const struct {
     const char *spelling;
     uint8_t length;
 } lengths[] = {
-    {"hh", MPL_LENGTH_CHAR},   {"h", MPL_LENGTH_SHORT},     {"ll", MPL_LENGTH_LONG_LONG}, {"l", MPL_LENGTH_LONG},
-    {"j", MPL_LENGTH_INTMAX},  {"z", MPL_LENGTH_SIZE},      {"t", MPL_LENGTH_PTRDIFF},    {"L", MPL_LENGTH_LONG_DOUBLE},
+    {"hh", MPL_LENGTH_CHAR},     {"h", MPL_LENGTH_SHORT}, {"ll", MPL_LENGTH_LONG_LONG}, {"l", MPL_LENGTH_LONG},
+    {"j", MPL_LENGTH_INTMAX},    {"z", MPL_LENGTH_SIZE},  {"t", MPL_LENGTH_PTRDIFF},    {"L", MPL_LENGTH_LONG_DOUBLE},
     {"q", MPL_LENGTH_LONG_LONG}, {"Z", MPL_LENGTH_SIZE},
 };
 
@@ -200,10 +204,8 @@ static uint8_t settle_class(struct mpl_conversion *c, uint8_t class)
         }
         c->length = MPL_LENGTH_INT;
         return class;
-    case MPL_ARG_STRING:
-        return c->length == MPL_LENGTH_LONG ? MPL_ARG_WIDE_STRING : class;
-    default:
-        return class;
+    case MPL_ARG_STRING: return c->length == MPL_LENGTH_LONG ? MPL_ARG_WIDE_STRING : class;
+    default: return class;
     }
 }
 
@@ -228,7 +230,7 @@ static int read_conversion(struct parser *p, struct mpl_conversion *c)
 /* Notes the argument that the conversion shows. The precision of a string limits how far it is read at the call. */
 static int book_value(struct parser *p, struct mpl_conversion *c, int position, int class)
 {
-    struct mpl_arg_spec wanted = {(uint8_t)class, -1, MPL_NO_LIMIT};
+    struct mpl_arg_spec wanted = {(uint8_t) class, -1, MPL_NO_LIMIT};
     if (class == MPL_ARG_NONE)
         return position >= 0 ? -EINVAL : 0; /* %m */
     if (class == MPL_ARG_STRING || class == MPL_ARG_WIDE_STRING) {
@@ -298,10 +300,14 @@ int mpl_cformat_parse(struct mpl_cformat *f, struct mpl_str format)
 static void find_lengths(const struct mpl_cformat *f, uint8_t length[MPL_CFORMAT_ARGS_MAX])
 {
     static const uint8_t size[] = {
-        [MPL_LENGTH_INT] = sizeof(int),          [MPL_LENGTH_CHAR] = sizeof(int),
-        [MPL_LENGTH_SHORT] = sizeof(int),        [MPL_LENGTH_LONG] = sizeof(long),
-        [MPL_LENGTH_LONG_LONG] = sizeof(long long), [MPL_LENGTH_INTMAX] = sizeof(intmax_t),
-        [MPL_LENGTH_SIZE] = sizeof(size_t),      [MPL_LENGTH_PTRDIFF] = sizeof(ptrdiff_t),
+        [MPL_LENGTH_INT] = sizeof(int),
+        [MPL_LENGTH_CHAR] = sizeof(int),
+        [MPL_LENGTH_SHORT] = sizeof(int),
+        [MPL_LENGTH_LONG] = sizeof(long),
+        [MPL_LENGTH_LONG_LONG] = sizeof(long long),
+        [MPL_LENGTH_INTMAX] = sizeof(intmax_t),
+        [MPL_LENGTH_SIZE] = sizeof(size_t),
+        [MPL_LENGTH_PTRDIFF] = sizeof(ptrdiff_t),
     };
     memset(length, MPL_LENGTH_INT, MPL_CFORMAT_ARGS_MAX);
     for (uint32_t i = 0; i < f->conversion_count; i++) {
@@ -325,16 +331,10 @@ void mpl_cformat_fetch(const struct mpl_cformat *f, va_list ap, struct mpl_arg *
             memcpy(&args[i].word, &value, sizeof value);
             break;
         }
-        case MPL_ARG_LONG_DOUBLE:
-            args[i].long_double = va_arg(ap, long double);
-            break;
-        case MPL_ARG_POINTER:
-            args[i].word = (uintptr_t)va_arg(ap, void *);
-            break;
+        case MPL_ARG_LONG_DOUBLE: args[i].long_double = va_arg(ap, long double); break;
+        case MPL_ARG_POINTER: args[i].word = (uintptr_t)va_arg(ap, void *); break;
         case MPL_ARG_STRING:
-        case MPL_ARG_WIDE_STRING:
-            args[i].str = (struct mpl_str){va_arg(ap, void *), 0};
-            break;
+        case MPL_ARG_WIDE_STRING: args[i].str = (struct mpl_str){va_arg(ap, void *), 0}; break;
         default:
             /* Signed or unsigned, long or size_t: types of one size are passed alike. */
             args[i].word = length[i] == MPL_LENGTH_INT    ? (uint64_t)va_arg(ap, int)

@@ -21,13 +21,13 @@
 
 /* How an argument travels. */
 enum mpl_arg_class {
-    MPL_ARG_NONE = 0,        /* a position no conversion uses; travels as a word */
-    MPL_ARG_INT,             /* word; the conversion narrows it to the type its length modifier names */
-    MPL_ARG_DOUBLE,          /* word: the bits */
-    MPL_ARG_LONG_DOUBLE,     /* two words: the bits, low first */
-    MPL_ARG_POINTER,         /* word; shown, not followed */
-    MPL_ARG_STRING,          /* bytes */
-    MPL_ARG_WIDE_STRING,     /* wchar_t string; travels as UTF-8 bytes */
+    MPL_ARG_NONE = 0,    /* a position no conversion uses; travels as a word */
+    MPL_ARG_INT,         /* word; the conversion narrows it to the type its length modifier names */
+    MPL_ARG_DOUBLE,      /* word: the bits */
+    MPL_ARG_LONG_DOUBLE, /* two words: the bits, low first */
+    MPL_ARG_POINTER,     /* word; shown, not followed */
+    MPL_ARG_STRING,      /* bytes */
+    MPL_ARG_WIDE_STRING, /* wchar_t string; travels as UTF-8 bytes */
 };
 
 /* One argument, ready to be rendered. A null string is {NULL, 0}. */
@@ -57,14 +57,21 @@ struct mpl_conversion {
     uint8_t flags;                /* MPL_CFORMAT_* */
     uint8_t length;               /* enum mpl_length_modifier */
     int8_t arg, width_arg, precision_arg; /* index of the argument; -1: none */
-    int32_t width, precision;     /* constants; -1: none */
+    int32_t width, precision;             /* constants; -1: none */
 };
 
 enum { MPL_CFORMAT_LEFT = 1, MPL_CFORMAT_PLUS = 2, MPL_CFORMAT_SPACE = 4, MPL_CFORMAT_ALT = 8, MPL_CFORMAT_ZERO = 16 };
 
 enum mpl_length_modifier {
-    MPL_LENGTH_INT = 0, MPL_LENGTH_CHAR, MPL_LENGTH_SHORT, MPL_LENGTH_LONG, MPL_LENGTH_LONG_LONG, MPL_LENGTH_INTMAX,
-    MPL_LENGTH_SIZE, MPL_LENGTH_PTRDIFF, MPL_LENGTH_LONG_DOUBLE,
+    MPL_LENGTH_INT = 0,
+    MPL_LENGTH_CHAR,
+    MPL_LENGTH_SHORT,
+    MPL_LENGTH_LONG,
+    MPL_LENGTH_LONG_LONG,
+    MPL_LENGTH_INTMAX,
+    MPL_LENGTH_SIZE,
+    MPL_LENGTH_PTRDIFF,
+    MPL_LENGTH_LONG_DOUBLE,
 };
 
 struct mpl_cformat {

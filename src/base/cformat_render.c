@@ -101,10 +101,14 @@ static struct mpl_str sign_of(const struct layout *l, bool is_negative)
 static unsigned unused_bits(uint8_t length)
 {
     static const uint8_t size[] = {
-        [MPL_LENGTH_INT] = sizeof(int),          [MPL_LENGTH_CHAR] = sizeof(char),
-        [MPL_LENGTH_SHORT] = sizeof(short),      [MPL_LENGTH_LONG] = sizeof(long),
-        [MPL_LENGTH_LONG_LONG] = sizeof(long long), [MPL_LENGTH_INTMAX] = sizeof(intmax_t),
-        [MPL_LENGTH_SIZE] = sizeof(size_t),      [MPL_LENGTH_PTRDIFF] = sizeof(ptrdiff_t),
+        [MPL_LENGTH_INT] = sizeof(int),
+        [MPL_LENGTH_CHAR] = sizeof(char),
+        [MPL_LENGTH_SHORT] = sizeof(short),
+        [MPL_LENGTH_LONG] = sizeof(long),
+        [MPL_LENGTH_LONG_LONG] = sizeof(long long),
+        [MPL_LENGTH_INTMAX] = sizeof(intmax_t),
+        [MPL_LENGTH_SIZE] = sizeof(size_t),
+        [MPL_LENGTH_PTRDIFF] = sizeof(ptrdiff_t),
     };
     return 64u - 8u * size[length];
 }
@@ -221,9 +225,26 @@ static void append_error(struct mpl_text *out, const struct layout *l, const str
 }
 
 static const uint64_t powers_of_ten[FIXED_PRECISION_MAX + 1] = {
-    1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u, 10000000000u, 100000000000u,
-    1000000000000u, 10000000000000u, 100000000000000u, 1000000000000000u, 10000000000000000u, 100000000000000000u,
-    1000000000000000000u, 10000000000000000000u,
+    1u,
+    10u,
+    100u,
+    1000u,
+    10000u,
+    100000u,
+    1000000u,
+    10000000u,
+    100000000u,
+    1000000000u,
+    10000000000u,
+    100000000000u,
+    1000000000000u,
+    10000000000000u,
+    100000000000000u,
+    1000000000000000u,
+    10000000000000000u,
+    100000000000000000u,
+    1000000000000000000u,
+    10000000000000000000u,
 };
 
 /* A double's magnitude, rounded to `precision` places: `whole`, and the digits behind the point as a number. */
@@ -388,13 +409,9 @@ static bool append_plain(struct mpl_text *out, const struct mpl_conversion *c, c
         return false;
     switch (c->conversion) {
     case 'd':
-    case 'i':
-        mpl_text_i64(out, signed_value(arg->word, c->length));
-        return true;
+    case 'i': mpl_text_i64(out, signed_value(arg->word, c->length)); return true;
     case 'u':
-    case 'x':
-        append_digits(out, c->conversion, unsigned_value(arg->word, c->length));
-        return true;
+    case 'x': append_digits(out, c->conversion, unsigned_value(arg->word, c->length)); return true;
     case 's':
         if (arg->str.ptr)
             mpl_text_str(out, arg->str);
@@ -403,8 +420,7 @@ static bool append_plain(struct mpl_text *out, const struct mpl_conversion *c, c
         if (c->length == MPL_LENGTH_INT)
             mpl_text_char(out, (char)arg->word);
         return c->length == MPL_LENGTH_INT;
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -413,28 +429,17 @@ static void append_laid_out(struct mpl_text *out, const struct mpl_conversion *c
                             const struct mpl_arg *arg, int error)
 {
     switch (c->conversion) {
-    case 's':
-        append_string(out, &l, c, arg->str);
-        break;
-    case 'c':
-        append_char(out, &l, c, arg->word);
-        break;
-    case 'p':
-        append_pointer(out, l, arg->word);
-        break;
-    case 'm':
-        append_error(out, &l, c, error);
-        break;
+    case 's': append_string(out, &l, c, arg->str); break;
+    case 'c': append_char(out, &l, c, arg->word); break;
+    case 'p': append_pointer(out, l, arg->word); break;
+    case 'm': append_error(out, &l, c, error); break;
     case 'd':
     case 'i':
     case 'u':
     case 'o':
     case 'x':
-    case 'X':
-        append_int(out, &l, c, arg->word);
-        break;
-    default:
-        append_float(out, &l, c, arg);
+    case 'X': append_int(out, &l, c, arg->word); break;
+    default: append_float(out, &l, c, arg);
     }
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Stamps order records; they are not time of day. A session uses one kind of stamp in all its processes: the CPU's counter
- * where the kernel itself keeps time with it (then it is invariant and the same on all CPUs), else CLOCK_MONOTONIC.
+ * Stamps order records; they are not time of day. A session uses one kind of stamp in all its processes: the CPU's
+ * counter where the kernel itself keeps time with it (then it is invariant and the same on all CPUs), else
+ * CLOCK_MONOTONIC.
  */
 #ifndef MPL_BASE_CLOCK_H
 #define MPL_BASE_CLOCK_H
@@ -14,8 +15,9 @@ enum mpl_clock_kind {
     MPL_CLOCK_COUNTER = 2,   /* x86: TSC; arm64: the virtual counter */
 };
 
-/* Stamps are never below this: smaller numbers have another meaning where stamps are expected (the cold counts in a ring's
- * watch word). A counter that starts at 0 at boot passes it within seconds on x86; arm64's slow one is shifted. */
+/* Stamps are never below this: smaller numbers have another meaning where stamps are expected (the cold counts in a
+ * ring's watch word). A counter that starts at 0 at boot passes it within seconds on x86; arm64's slow one is shifted.
+ */
 #define MPL_STAMP_LEAST (UINT64_C(1) << 32)
 
 /* Reads how the kernel keeps time. */

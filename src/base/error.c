@@ -14,7 +14,8 @@
 #include "base/text.h"
 
 /* A page per thread that had a failure, not thread-local storage: a kilobyte of that would use up what libc keeps for
- * libraries that are loaded later. mmap rather than malloc: a forked child may come here while malloc's locks are held. */
+ * libraries that are loaded later. mmap rather than malloc: a forked child may come here while malloc's locks are held.
+ */
 static pthread_key_t key;
 static _Atomic int key_state; /* 0 no key, 1 being made, 2 made, 3 refused */
 

@@ -7,9 +7,9 @@ static const struct {
     const char *name;
     int level;
 } names[] = {
-    {"NOTSET", MPL_LEVEL_NOTSET}, {"DEBUG", MPL_LEVEL_DEBUG},       {"INFO", MPL_LEVEL_INFO},
-    {"WARNING", MPL_LEVEL_WARNING}, {"ERROR", MPL_LEVEL_ERROR},     {"CRITICAL", MPL_LEVEL_CRITICAL},
-    {"WARN", MPL_LEVEL_WARNING},  {"FATAL", MPL_LEVEL_CRITICAL},
+    {"NOTSET", MPL_LEVEL_NOTSET},   {"DEBUG", MPL_LEVEL_DEBUG},    {"INFO", MPL_LEVEL_INFO},
+    {"WARNING", MPL_LEVEL_WARNING}, {"ERROR", MPL_LEVEL_ERROR},    {"CRITICAL", MPL_LEVEL_CRITICAL},
+    {"WARN", MPL_LEVEL_WARNING},    {"FATAL", MPL_LEVEL_CRITICAL},
 };
 
 #define NAME_COUNT (sizeof names / sizeof names[0])

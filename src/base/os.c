@@ -47,7 +47,8 @@ static bool membarrier(int command) { return syscall(SYS_membarrier, command, 0,
 
 bool mpl_os_membarrier_register(void)
 {
-    return membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+    return membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) &&
+           membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
 }
 
 bool mpl_os_membarrier_global(void) { return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED); }

@@ -11,14 +11,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Waits until woken, for at most `timeout_ns`, if *word is still `value`. Returns early for signals. Between processes. */
+/* Waits until woken, for at most `timeout_ns`, if *word is still `value`. Returns early for signals. Between processes.
+ */
 void mpl_os_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns);
 
 /* Wakes up to `count` waiters; returns how many there were. */
 int mpl_os_futex_wake(_Atomic uint32_t *word, int count);
 
-/* membarrier(2). Registering makes this process take part in others' GLOBAL_EXPEDITED barriers and allows its own PRIVATE
- * ones; both are per process and lost by exec. false: the kernel or a filter refuses. */
+/* membarrier(2). Registering makes this process take part in others' GLOBAL_EXPEDITED barriers and allows its own
+ * PRIVATE ones; both are per process and lost by exec. false: the kernel or a filter refuses. */
 bool mpl_os_membarrier_register(void);
 bool mpl_os_membarrier_global(void);
 bool mpl_os_membarrier_private(void);
@@ -26,7 +27,8 @@ bool mpl_os_membarrier_private(void);
 /* A descriptor that becomes readable when the process has died; -errno. Never 0, 1 or 2. */
 int mpl_os_pidfd_open(pid_t pid);
 
-/* Moves a fresh descriptor above 2, where no host expects to find one of its own; close-on-exec. Closes `fd` on failure. */
+/* Moves a fresh descriptor above 2, where no host expects to find one of its own; close-on-exec. Closes `fd` on
+ * failure. */
 int mpl_os_fd_above_stdio(int fd);
 
 /* True if `fd` is still the file (dev, ino): a host may have closed it and opened another under its number. */
@@ -35,7 +37,8 @@ bool mpl_os_fd_is(int fd, uint64_t dev, uint64_t ino);
 /* Bytes rounded up to whole pages of this machine. */
 uint64_t mpl_os_page_round(uint64_t bytes);
 
-/* Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. 0: no such process, or not visible. */
+/* Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot. 0: no such process, or not visible.
+ */
 uint64_t mpl_os_start_time(pid_t pid);
 
 /* Parent of a process, from /proc/PID/stat; 0 if unknown. */
@@ -49,8 +52,8 @@ pid_t mpl_os_thread_id(void);
 /* True: the process runs with more rights than who started it (AT_SECURE); the environment must not steer it. */
 bool mpl_os_is_set_id(void);
 
-/* Fills `bytes` from the kernel's generator; falls back on clocks and ids, for names only (directories are still created
- * exclusively). */
+/* Fills `bytes` from the kernel's generator; falls back on clocks and ids, for names only (directories are still
+ * created exclusively). */
 void mpl_os_random(void *bytes, unsigned n);
 
 /* Sleeps; signals shorten it. */

@@ -10,8 +10,8 @@
 
 #include "base/text.h"
 
-/* Decodes the character that begins at `bytes` (n >= 1 bytes are there). Returns its length, 1..4, or 0 if the first byte
- * begins no valid character. */
+/* Decodes the character that begins at `bytes` (n >= 1 bytes are there). Returns its length, 1..4, or 0 if the first
+ * byte begins no valid character. */
 size_t mpl_utf8_decode(const char *bytes, size_t n, uint32_t *code);
 
 /* Writes at most 4 bytes; returns how many. `code` above U+10FFFF or a surrogate: U+FFFD. */

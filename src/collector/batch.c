@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * The batch of a regular file: filled by emit.c, decided by commit.c, written here under the file's lock, with an intent before
- * each write.
+ * The batch of a regular file: filled by emit.c, decided by commit.c, written here under the file's lock, with an
+ * intent before each write.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,8 @@ static int open_file(int dir_fd, uint32_t index)
 static bool is_sound(const struct mpl_batch *b, uint64_t file_bytes)
 {
     return b->magic == MPL_BATCH_MAGIC && b->ends_max == MPL_BATCH_ENDS_MAX &&
-           b->data_bytes <= file_bytes - mpl_batch_data_offset(b) && b->len <= b->data_bytes && b->record_count <= b->ends_max;
+           b->data_bytes <= file_bytes - mpl_batch_data_offset(b) && b->len <= b->data_bytes &&
+           b->record_count <= b->ends_max;
 }
 
 static int map_file(struct mpl_sink *s, int fd)
@@ -203,7 +204,8 @@ void mpl_batch_resume(struct mpl_sink *s)
 
 void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns)
 {
-    bool is_due = s->fsync == MPL_FSYNC_ERROR ? s->has_error_record : s->fsync == MPL_FSYNC_INTERVAL && now_ns >= s->sync_due_ns;
+    bool is_due = s->fsync == MPL_FSYNC_ERROR ? s->has_error_record
+                                              : s->fsync == MPL_FSYNC_INTERVAL && now_ns >= s->sync_due_ns;
     if (s->fsync == MPL_FSYNC_NEVER || !s->needs_sync || !is_due)
         return;
     /* A failure shows with the next write; there is nothing to be done about it here. */

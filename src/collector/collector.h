@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * The collector of one session: rings in, files and streams out. mpl_collector_pass is one bounded step without a clock or
- * thread of its own, so that tests can drive it; life.c gives it both.
+ * The collector of one session: rings in, files and streams out. mpl_collector_pass is one bounded step without a clock
+ * or thread of its own, so that tests can drive it; life.c gives it both.
  *
  *     pass.c     look at news, attention and hot rings; merge; emit; cool
  *     merge.c    the heap of rings by stamp
@@ -30,40 +30,40 @@ struct mpl_collector {
     uint64_t control_dev, control_ino;
     struct mpl_control *control;
     const struct mpl_candidates *candidates;
-    uint32_t takeover;         /* our number; another in the control file: we have been replaced */
+    uint32_t takeover; /* our number; another in the control file: we have been replaced */
     bool is_replaced;
-    uint64_t batch_seq;        /* decided so far */
+    uint64_t batch_seq; /* decided so far */
     uint64_t horizon_ticks, cold_after_ticks;
 
-    struct mpl_watch *watch;   /* NULL: deaths are not watched for (tests) */
+    struct mpl_watch *watch; /* NULL: deaths are not watched for (tests) */
     struct mpl_member_view *member[MPL_SLOTS_MAX];
     uint64_t joining_since_ns[MPL_SLOTS_MAX]; /* 0: not joining */
-    uint32_t check_next;       /* member whose life is looked at next */
-    uint32_t alive_count, ending_count; /* members; ending: dead or leaving, and not removed yet */
-    bool has_deaths;           /* since life.c looked last */
+    uint32_t check_next;                      /* member whose life is looked at next */
+    uint32_t alive_count, ending_count;       /* members; ending: dead or leaving, and not removed yet */
+    bool has_deaths;                          /* since life.c looked last */
     uint64_t pid_ns;
-    uint32_t member_bound;     /* slots below it may have a member */
+    uint32_t member_bound; /* slots below it may have a member */
     uint32_t news_seen;
     struct mpl_defs defs;
 
     /* rings by attention index, and the hot ones */
     struct mpl_ring_view **indexed;
     uint32_t indexed_count, indexed_capacity;
-    uint32_t index_free;       /* no index below it is free */
+    uint32_t index_free; /* no index below it is free */
     struct mpl_ring_view **hot;
     uint32_t hot_count, hot_capacity;
 
     /* one pass */
-    uint64_t now_stamp;        /* T0 */
+    uint64_t now_stamp; /* T0 */
     struct mpl_clock_wall wall;
     struct mpl_heap heap;
     uint64_t pass_records, pass_bytes;
-    bool is_blocked;           /* a sink must catch up before anything more is merged */
+    bool is_blocked; /* a sink must catch up before anything more is merged */
 
     /* the batch that is being filled */
     struct mpl_ring_view **touched;
     uint32_t touched_count, touched_capacity;
-    uint32_t touched_members;  /* members with is_touched */
+    uint32_t touched_members; /* members with is_touched */
     uint64_t batch_records;
 
     /* one record */
@@ -74,14 +74,14 @@ struct mpl_collector {
 
     struct mpl_sink *sink[MPL_SINKS_MAX];
     uint32_t sink_count;
-    uint32_t sinks_up;         /* mask: opened, and not given up */
+    uint32_t sinks_up; /* mask: opened, and not given up */
 
     /* how far everything is written; the stamp a flusher compares with */
     uint64_t written_until, streamed_until, flush_seen;
 };
 
-/* Takes the session at `dir` over: maps it, finishes what a predecessor had decided, opens the sinks. The caller holds the
- * lock on control_fd. 0 or -errno with a sentence; mpl_collector_fini also after a failure. */
+/* Takes the session at `dir` over: maps it, finishes what a predecessor had decided, opens the sinks. The caller holds
+ * the lock on control_fd. 0 or -errno with a sentence; mpl_collector_fini also after a failure. */
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
                        const struct mpl_candidates *candidates);
 void mpl_collector_fini(struct mpl_collector *c);
@@ -101,10 +101,10 @@ void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r);
 /* Puts the record at r->pos into the sinks' buffers. False: a sink has no room (c->is_blocked), the record stays. */
 bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r);
 
-/* A line of our own, at level WARNING under the logger "mplog", in the name of process and thread of `r` or of the process of
- * `m` (NULL: the collector), for the sinks in `sinks`. */
-void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m, const struct mpl_ring_view *r,
-                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* A line of our own, at level WARNING under the logger "mplog", in the name of process and thread of `r` or of the
+ * process of `m` (NULL: the collector), for the sinks in `sinks`. */
+void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m,
+                     const struct mpl_ring_view *r, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* ---- commit.c ---- */
 
@@ -132,7 +132,8 @@ void mpl_members_scan(struct mpl_collector *c);
 /* Removes members that are dead or leaving and drained. */
 void mpl_members_remove_drained(struct mpl_collector *c);
 
-/* A few at a time: has a process been replaced by exec, is the one without pidfd alive, and whose stderr is still ours? */
+/* A few at a time: has a process been replaced by exec, is the one without pidfd alive, and whose stderr is still ours?
+ */
 void mpl_members_check_lives(struct mpl_collector *c);
 
 /* Is descriptor 2 of any living member the file (dev, ino)? */

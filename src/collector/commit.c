@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Deciding a batch. In this order: the new positions and the new lines are laid down under the tag batch_seq + 1; batch_seq is
- * stored; the rings get their space back; the lines are written. Whoever takes over after a death before the store finds
- * nothing of it in force, after it everything. See docs/design.md M8.
+ * Deciding a batch. In this order: the new positions and the new lines are laid down under the tag batch_seq + 1;
+ * batch_seq is stored; the rings get their space back; the lines are written. Whoever takes over after a death before
+ * the store finds nothing of it in force, after it everything. See docs/design.md M8.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -87,8 +87,9 @@ static bool decide(struct mpl_collector *c)
         if (c->sinks_up >> i & 1)
             mpl_sink_prepare(c->sink[i], tag);
     }
-    /* The decision. A compare-and-swap, since a thread that has lost its lock (its host closed the descriptor) may only now
-     * find out that another has taken over. Release: all of the above; acquire: a successor's mpl_collector_init. */
+    /* The decision. A compare-and-swap, since a thread that has lost its lock (its host closed the descriptor) may only
+     * now find out that another has taken over. Release: all of the above; acquire: a successor's mpl_collector_init.
+     */
     if (!atomic_compare_exchange_strong_explicit(&c->control->head.batch_seq, &expected, tag, memory_order_acq_rel,
                                                  memory_order_relaxed)) {
         c->is_replaced = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Definitions (call sites and logger names) as the collector keeps them: one copy for all processes that define the same,
- * which forked children do. They stay until the collector ends.
+ * Definitions (call sites and logger names) as the collector keeps them: one copy for all processes that define the
+ * same, which forked children do. They stay until the collector ends.
  */
 #ifndef MPL_COLLECTOR_DEFS_H
 #define MPL_COLLECTOR_DEFS_H
@@ -11,20 +11,20 @@
 #include "shm/abi.h"
 
 struct mpl_def_view {
-    uint16_t kind, flags;      /* as in struct mpl_def */
+    uint16_t kind, flags; /* as in struct mpl_def */
     uint32_t line;
     struct mpl_str text, file, function;
     struct mpl_cformat *format; /* a site's; parsed at its first record. NULL until then, or if it is no format */
     bool is_parsed;
     uint32_t hash;
-    uint32_t next;             /* in the bucket: index + 1 */
+    uint32_t next; /* in the bucket: index + 1 */
 };
 
 struct mpl_defs {
     struct mpl_def_view **view;
     uint32_t count, capacity;
-    uint32_t *bucket;          /* index + 1 */
-    uint32_t bucket_count;     /* a power of two */
+    uint32_t *bucket;      /* index + 1 */
+    uint32_t bucket_count; /* a power of two */
 };
 
 /* The index of a definition with this content, added if it is new; UINT32_MAX: out of memory. */

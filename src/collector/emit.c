@@ -41,8 +41,8 @@ static void set_common(const struct mpl_collector *c, const struct mpl_ring_view
         .task_name = MPL_STR(""), /* there are no tasks in C; a binding says otherwise */
         .cut_bytes = raw->cut_bytes,
     };
-    const struct mpl_def_view *logger =
-        mpl_view_definition(r->member, mpl_ids_logger(raw->head.ids), MPL_DEF_LOGGER, c->dir_fd);
+    const struct mpl_def_view *logger = mpl_view_definition(r->member, mpl_ids_logger(raw->head.ids), MPL_DEF_LOGGER,
+                                                            c->dir_fd);
     out->logger = logger ? logger->text : MPL_STR("root");
 }
 
@@ -92,26 +92,13 @@ static void set_field(struct mpl_record *out, uint32_t tag, struct mpl_str value
     }
     int64_t number = mpl_field_i64(value);
     switch (tag) {
-    case MPL_FIELD_LEVEL:
-        out->level = (int32_t)number;
-        break;
-    case MPL_FIELD_LINE:
-        out->line = (uint32_t)number;
-        break;
-    case MPL_FIELD_CREATED:
-        out->created_ns = number;
-        break;
-    case MPL_FIELD_THREAD:
-        out->thread = (uint64_t)number;
-        break;
-    case MPL_FIELD_PROCESS:
-        out->process = (uint32_t)number;
-        break;
-    case MPL_FIELD_RELATIVE:
-        out->relative_base_ns = out->created_ns - number;
-        break;
-    default: /* of a newer producer */
-        break;
+    case MPL_FIELD_LEVEL: out->level = (int32_t)number; break;
+    case MPL_FIELD_LINE: out->line = (uint32_t)number; break;
+    case MPL_FIELD_CREATED: out->created_ns = number; break;
+    case MPL_FIELD_THREAD: out->thread = (uint64_t)number; break;
+    case MPL_FIELD_PROCESS: out->process = (uint32_t)number; break;
+    case MPL_FIELD_RELATIVE: out->relative_base_ns = out->created_ns - number; break;
+    default: /* of a newer producer */ break;
     }
 }
 
@@ -128,20 +115,15 @@ static bool set_full(const struct mpl_raw_record *raw, struct mpl_record *out)
     return true;
 }
 
-static bool set_attributes(const struct mpl_collector *c, const struct mpl_ring_view *r, const struct mpl_raw_record *raw,
-                           struct mpl_record *out, struct mpl_arg *args)
+static bool set_attributes(const struct mpl_collector *c, const struct mpl_ring_view *r,
+                           const struct mpl_raw_record *raw, struct mpl_record *out, struct mpl_arg *args)
 {
     set_common(c, r, raw, out);
     switch (mpl_kind_of(raw->head.kind_words)) {
-    case MPL_RECORD_DEFERRED:
-        return set_deferred(c, r, raw, out, args);
-    case MPL_RECORD_TEXT:
-        set_site(out, NULL);
-        return mpl_codec_text(raw, &out->message);
-    case MPL_RECORD_FULL:
-        return set_full(raw, out);
-    default:
-        return false;
+    case MPL_RECORD_DEFERRED: return set_deferred(c, r, raw, out, args);
+    case MPL_RECORD_TEXT: set_site(out, NULL); return mpl_codec_text(raw, &out->message);
+    case MPL_RECORD_FULL: return set_full(raw, out);
+    default: return false;
     }
 }
 
@@ -273,8 +255,8 @@ bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
     return true;
 }
 
-void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m, const struct mpl_ring_view *r,
-                     const char *format, ...)
+void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m,
+                     const struct mpl_ring_view *r, const char *format, ...)
 {
     char text[512];
     va_list ap;
@@ -288,7 +270,9 @@ void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_m
         .task_name = MPL_STR(""),
         .path = MPL_STR("(unknown file)"),
         .function = MPL_STR("(unknown function)"),
-        .message = {text, n < 0 ? 0 : n < (int)sizeof text ? (size_t)n : sizeof text - 1},
+        .message = {text, n < 0                  ? 0
+                          : n < (int)sizeof text ? (size_t)n
+                                                 : sizeof text - 1},
         .process = m ? (uint32_t)m->pid : atomic_load_explicit(&c->control->head.collector_pid, memory_order_relaxed),
     };
     if (r) {

@@ -2,8 +2,8 @@
 #ifndef MPL_COLLECTOR_HELPER_H
 #define MPL_COLLECTOR_HELPER_H
 
-/* The main of the helper process. argv[1]: directory of the session; then descriptors that its streams may lead to. Returns
- * the exit status: 0, 100 (usage), 111 (it could not begin). */
+/* The main of the helper process. argv[1]: directory of the session; then descriptors that its streams may lead to.
+ * Returns the exit status: 0, 100 (usage), 111 (it could not begin). */
 int mpl_helper_main(int argc, char **argv);
 
 #endif

@@ -38,7 +38,7 @@ static void serve(struct mpl_collector *c, uint32_t kind)
     struct mpl_control_head *h = &c->control->head;
     atomic_store(&h->collector_pid, (uint32_t)getpid());
     atomic_store(&h->collector_kind, kind);
-    atomic_store(&h->state, MPL_SESSION_RUNNING); /* also from CLOSING, where a predecessor was killed */
+    atomic_store(&h->state, MPL_SESSION_RUNNING);              /* also from CLOSING, where a predecessor was killed */
     mpl_os_futex_wake((_Atomic uint32_t *)&h->state, INT_MAX); /* partner: wait_until_ready in session/start.c */
 }
 
@@ -98,7 +98,8 @@ static void finish_streams(struct mpl_collector *c)
 {
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
-        if (!s->is_stream || !s->writer || s->is_finished || !s->is_stderr || mpl_members_have_stderr(c, s->dev, s->ino))
+        if (!s->is_stream || !s->writer || s->is_finished || !s->is_stderr ||
+            mpl_members_have_stderr(c, s->dev, s->ino))
             continue;
         mpl_stream_finish(s);
         s->is_finished = true;

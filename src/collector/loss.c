@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Nothing is lost silently: every count of lost records that grows becomes a line in the log, in the name of the thread or
- * process that lost them. What has been told is part of what a batch decides, so that a successor neither repeats nor
- * forgets it.
+ * Nothing is lost silently: every count of lost records that grows becomes a line in the log, in the name of the thread
+ * or process that lost them. What has been told is part of what a batch decides, so that a successor neither repeats
+ * nor forgets it.
  */
 #include <inttypes.h>
 
@@ -25,7 +25,10 @@ void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r)
             continue;
         uint64_t before = c->batch_records;
         mpl_emit_notice(c, UINT32_MAX, r->member, r, "%" PRIu64 " %s lost: %s", more,
-                        cause == MPL_LOST_CORRUPT ? "bytes were" : more == 1 ? "record was" : "records were", causes[cause]);
+                        cause == MPL_LOST_CORRUPT ? "bytes were"
+                        : more == 1               ? "record was"
+                                                  : "records were",
+                        causes[cause]);
         if (c->batch_records == before)
             return; /* no room now */
         r->lost_reported[cause] = lost;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Who belongs to the session, and who has died. A process is dead when its pidfd says so. A lock that is free, or a start time
- * that differs, is only a suspicion (a daemon closes all its descriptors; a time namespace shifts start times), which
- * /proc/PID/maps confirms or clears; where it cannot be read, the member is kept.
+ * Who belongs to the session, and who has died. A process is dead when its pidfd says so. A lock that is free, or a
+ * start time that differs, is only a suspicion (a daemon closes all its descriptors; a time namespace shifts start
+ * times), which /proc/PID/maps confirms or clears; where it cannot be read, the member is kept.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,8 @@
 /* Joining takes a millisecond. A process that was killed in the middle of it has its slot taken back after this. */
 #define JOINING_MAX_NS (10 * NS_PER_S)
 
-/* Members whose lives are looked at in one check: with one check a second, hundreds of members cost 0.005 % of a CPU. */
+/* Members whose lives are looked at in one check: with one check a second, hundreds of members cost 0.005 % of a CPU.
+ */
 #define CHECKS_AT_ONCE 16
 
 /* ---- is it alive? ---- */
@@ -36,8 +37,8 @@ static int open_proc(pid_t pid, const char *what, int flags)
     return open(mpl_text_cstr(&t), flags | O_CLOEXEC | O_NOCTTY);
 }
 
-/* Does the text of /proc/PID/maps name a file "<dir>/seg<serial>"? The buffer overlaps, so that a name across two reads is
- * found. */
+/* Does the text of /proc/PID/maps name a file "<dir>/seg<serial>"? The buffer overlaps, so that a name across two reads
+ * is found. */
 static bool maps_has(int fd, struct mpl_str name)
 {
     char buffer[8192];
@@ -69,7 +70,8 @@ static bool has_segment_mapped(const struct mpl_collector *c, const struct mpl_m
     return is_mapped;
 }
 
-/* Who holds the lock on the segment: its pid as we see it; 0: nobody, -1: somebody in a namespace we cannot see, or unknown. */
+/* Who holds the lock on the segment: its pid as we see it; 0: nobody, -1: somebody in a namespace we cannot see, or
+ * unknown. */
 static pid_t lock_holder(const struct mpl_collector *c, const struct mpl_member_view *m)
 {
     char name[MPL_SEGMENT_NAME_MAX];
@@ -276,7 +278,7 @@ bool mpl_members_have_stderr(struct mpl_collector *c, uint64_t dev, uint64_t ino
         mpl_text_printf(&t, "/proc/%d/fd/2", m->pid);
         /* As it is now; a daemon may have sent it elsewhere since it joined. Not visible: as it was then. */
         if (m->is_foreign || stat(mpl_text_cstr(&t), &st) < 0 ? m->stderr_dev == dev && m->stderr_ino == ino
-                                                             : st.st_dev == dev && st.st_ino == ino)
+                                                              : st.st_dev == dev && st.st_ino == ino)
             return true;
     }
     return false;

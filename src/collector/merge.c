@@ -52,5 +52,6 @@ void mpl_heap_remove_first(struct mpl_heap *h)
 bool mpl_heap_stays_first(const struct mpl_heap *h, uint64_t key, uint64_t claim)
 {
     const struct mpl_heap_entry with = {key, claim, NULL};
-    return (h->count < 2 || !mpl_heap_less(&h->entry[1], &with)) && (h->count < 3 || !mpl_heap_less(&h->entry[2], &with));
+    return (h->count < 2 || !mpl_heap_less(&h->entry[1], &with)) &&
+           (h->count < 3 || !mpl_heap_less(&h->entry[2], &with));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * A binary heap of rings by (key, claim): which record comes next. Keys are copied beside the pointers, so that comparing
- * touches no ring.
+ * A binary heap of rings by (key, claim): which record comes next. Keys are copied beside the pointers, so that
+ * comparing touches no ring.
  */
 #ifndef MPL_COLLECTOR_MERGE_H
 #define MPL_COLLECTOR_MERGE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * One pass. T0 was taken before anything here is read: a record that was published before T0 is seen by this pass, and one
- * that follows it through any hand-over in the kernel has a later stamp. So emitting only what is stamped before T0, in the
- * order of stamps, keeps what happened before first in the file.
+ * One pass. T0 was taken before anything here is read: a record that was published before T0 is seen by this pass, and
+ * one that follows it through any hand-over in the kernel has a later stamp. So emitting only what is stamped before
+ * T0, in the order of stamps, keeps what happened before first in the file.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -144,7 +144,8 @@ static bool next_key(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t 
     *key = r->key;
     if (r->key < c->now_stamp)
         return true;
-    /* Stamped later than now, and yet it was there in the pass before: the clock went back, or the stamp is no stamp. */
+    /* Stamped later than now, and yet it was there in the pass before: the clock went back, or the stamp is no stamp.
+     */
     *key = c->now_stamp - 1;
     return r->pos < r->seen;
 }
@@ -233,8 +234,8 @@ static void report_losses(struct mpl_collector *c)
 
 static bool is_drained(const struct mpl_ring_view *r) { return r->pos == r->head && !r->is_touched; }
 
-/* Rings without records for a while: all are made cold, then one barrier runs on all CPUs, then each is looked at once more.
- * A producer either sees the cold word after publishing, or has published before we look. models/watch.pml. */
+/* Rings without records for a while: all are made cold, then one barrier runs on all CPUs, then each is looked at once
+ * more. A producer either sees the cold word after publishing, or has published before we look. models/watch.pml. */
 static void cool(struct mpl_collector *c)
 {
     uint32_t candidates = 0;
@@ -254,7 +255,8 @@ static void cool(struct mpl_collector *c)
     for (uint32_t i = 0; i < c->hot_count; i++) {
         struct mpl_ring_view *r = c->hot[i];
         /* Acquire: partner is mpl_producer_commit. */
-        if (i < candidates && is_certain && atomic_load_explicit(&r->ring->write_pos, memory_order_acquire) == r->head) {
+        if (i < candidates && is_certain &&
+            atomic_load_explicit(&r->ring->write_pos, memory_order_acquire) == r->head) {
             r->is_hot = false;
             continue;
         }

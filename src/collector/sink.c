@@ -49,18 +49,19 @@ static int open_looks(struct mpl_sink *s, const struct description *d)
     const struct mplog_options *o = &d->options.o;
     s->format_string = copy_or_null(o->format_string);
     s->date_format = copy_or_null(o->date_format);
-    s->escape = !o->escape                          ? MPL_ESCAPE_CONTROL
+    s->escape = !o->escape                         ? MPL_ESCAPE_CONTROL
                 : strcmp(o->escape, "strict") == 0 ? MPL_ESCAPE_STRICT
                 : strcmp(o->escape, "none") == 0   ? MPL_ESCAPE_NONE
                                                    : MPL_ESCAPE_CONTROL;
-    s->fsync = !o->fsync                            ? MPL_FSYNC_NEVER
+    s->fsync = !o->fsync                           ? MPL_FSYNC_NEVER
                : strcmp(o->fsync, "interval") == 0 ? MPL_FSYNC_INTERVAL
                : strcmp(o->fsync, "error") == 0    ? MPL_FSYNC_ERROR
                                                    : MPL_FSYNC_NEVER;
     int error = mpl_pattern_compile(&s->pattern, o->format_string);
     error = error ? error : mpl_asctime_init(&s->asctime, o->date_format, d->lc_time[0] ? d->lc_time : NULL);
     /* A terminal or pipe is for people: UTF-8, whatever the file's encoding is. */
-    return error ? error : mpl_encoding_open(&s->encoding, s->is_stream || !o->file_encoding ? "utf-8" : o->file_encoding);
+    return error ? error
+                 : mpl_encoding_open(&s->encoding, s->is_stream || !o->file_encoding ? "utf-8" : o->file_encoding);
 }
 
 int mpl_sink_open_file(struct mpl_sink *s)
@@ -96,7 +97,8 @@ static int duplicate_candidate(const struct mpl_sink *s, const struct mpl_candid
     return -1;
 }
 
-/* What the stream writes to. stderr is an open file of some member's; a pipe or device may also be opened by its name. */
+/* What the stream writes to. stderr is an open file of some member's; a pipe or device may also be opened by its name.
+ */
 static void find_descriptor(struct mpl_sink *s, const struct description *d, const struct mpl_candidates *candidates)
 {
     struct mpl_file by_name;
@@ -133,7 +135,8 @@ static void name_sink(struct mpl_sink *s, const struct description *d)
     mpl_text_cstr(&t);
 }
 
-int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq, const struct mpl_candidates *candidates)
+int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq,
+                  const struct mpl_candidates *candidates)
 {
     struct description *d = malloc(sizeof *d);
     *s = (struct mpl_sink){.index = index, .like = index, .level = INT32_MIN, .fd = -1, .file = {.fd = -1}};
@@ -198,7 +201,8 @@ enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str li
     s->offered = encode(s, line);
     if (s->offered.len == 0)
         return MPL_APPEND_LOST;
-    return s->is_stream ? mpl_stream_offer(s, dir_fd, s->offered.len, may_wait) : mpl_batch_offer(s, dir_fd, s->offered.len);
+    return s->is_stream ? mpl_stream_offer(s, dir_fd, s->offered.len, may_wait)
+                        : mpl_batch_offer(s, dir_fd, s->offered.len);
 }
 
 void mpl_sink_take(struct mpl_sink *s, int level)

@@ -24,7 +24,7 @@ struct mpl_sink {
     uint32_t index;
     int32_t level;
     bool is_stream;
-    char name[64];            /* for lines about it: the path, shortened, or "stderr" */
+    char name[64]; /* for lines about it: the path, shortened, or "stderr" */
 
     /* what a line looks like */
     char *format_string, *date_format;
@@ -32,14 +32,14 @@ struct mpl_sink {
     struct mpl_asctime asctime;
     enum mpl_escape escape;
     struct mpl_encoding *encoding;
-    uint32_t like;            /* index of the first sink whose lines look the same before encoding */
-    char *encoded;            /* one line in the encoding; only for other encodings than UTF-8 */
+    uint32_t like; /* index of the first sink whose lines look the same before encoding */
+    char *encoded; /* one line in the encoding; only for other encodings than UTF-8 */
     size_t encoded_cap;
     struct mpl_str offered;
 
     /* both kinds: the account of this sink; relaxed, for stat */
     _Atomic uint64_t *records_written, *records_lost, *bytes_written;
-    uint64_t batch_records;   /* in the batch that is being filled */
+    uint64_t batch_records; /* in the batch that is being filled */
     uint64_t lost_reported;
 
     /* regular file */
@@ -48,37 +48,39 @@ struct mpl_sink {
     char bom[4], newline[4];
     struct mpl_batch *batch;
     uint64_t batch_map_bytes;
-    uint64_t len;             /* bytes and records of the batch that is being filled */
+    uint64_t len; /* bytes and records of the batch that is being filled */
     uint32_t count;
     enum mpl_fsync fsync;
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;
-    bool is_failing;          /* the last write failed; the batch waits */
-    bool is_given_up;         /* for longer than block_timeout: its records are lost, others go on */
+    bool is_failing;  /* the last write failed; the batch waits */
+    bool is_given_up; /* for longer than block_timeout: its records are lost, others go on */
     uint64_t failing_since_ns, retry_ns, backoff_ns;
 
     /* stream */
     struct mpl_stream *stream;
-    uint64_t write_pos;       /* of what is being filled; in force is stream->write_pos */
-    uint64_t allocated_bytes; /* of the data area */
-    int fd;                   /* what the writer thread is to write to; -1: nowhere */
-    uint64_t dev, ino;        /* what it must be */
+    uint64_t write_pos;          /* of what is being filled; in force is stream->write_pos */
+    uint64_t allocated_bytes;    /* of the data area */
+    int fd;                      /* what the writer thread is to write to; -1: nowhere */
+    uint64_t dev, ino;           /* what it must be */
     bool is_stderr, is_finished; /* is_finished: nobody is left who has it */
     struct mpl_stream_writer *writer;
 };
 
 enum mpl_append { MPL_APPENDED, MPL_APPEND_FULL, MPL_APPEND_LOST };
 
-/* Reads sink<index> and opens what it names. `batch_seq`: what is decided; a batch that a predecessor had decided and not
- * finished is left pending. 0 or -errno with a sentence; then the sink loses its records, and others go on. */
-int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq, const struct mpl_candidates *candidates);
+/* Reads sink<index> and opens what it names. `batch_seq`: what is decided; a batch that a predecessor had decided and
+ * not finished is left pending. 0 or -errno with a sentence; then the sink loses its records, and others go on. */
+int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq,
+                  const struct mpl_candidates *candidates);
 void mpl_sink_close(struct mpl_sink *s);
 
 /* Opens the regular file if it is not open. 0 or -errno with a sentence. */
 int mpl_sink_open_file(struct mpl_sink *s);
 
-/* Is there room for a line (UTF-8, newline at its end)? MPL_APPEND_FULL: the batch must be decided first, or, with `may_wait`
- * (nobody else could go on meanwhile), the stream's reader must catch up. MPL_APPEND_LOST: this sink will not take it. */
+/* Is there room for a line (UTF-8, newline at its end)? MPL_APPEND_FULL: the batch must be decided first, or, with
+ * `may_wait` (nobody else could go on meanwhile), the stream's reader must catch up. MPL_APPEND_LOST: this sink will
+ * not take it. */
 enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str line, bool may_wait);
 
 /* Appends the line that was offered last and found room. */
@@ -130,14 +132,16 @@ bool mpl_stream_is_drained(const struct mpl_sink *s);
 /* The writer thread has ended, because of *error, or (0) because it was told to. */
 bool mpl_stream_has_ended(const struct mpl_sink *s, int *error);
 
-/* The thread that writes wakes the main thread with its next progress. To be called before looking whether it is needed. */
+/* The thread that writes wakes the main thread with its next progress. To be called before looking whether it is
+ * needed. */
 void mpl_stream_await(struct mpl_sink *s);
 
 /* Starts the thread that writes to `fd`, which it takes over. `wake_word` is how the main thread is woken.
  * 0 or -errno. */
 int mpl_stream_start(struct mpl_sink *s, int fd, _Atomic uint32_t *wake_word);
 
-/* Nobody is left who could want to see more: what is there is written, for at most a second, and the descriptor closed. */
+/* Nobody is left who could want to see more: what is there is written, for at most a second, and the descriptor closed.
+ */
 void mpl_stream_finish(struct mpl_sink *s);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * A sink that may make a writer wait: stderr, a pipe, a terminal. Lines go into a circular buffer in shared memory, and a
- * thread of its own writes them out: poll(2) says when, and a write of at most PIPE_BUF bytes then does not block. (Setting
- * O_NONBLOCK would change the descriptor for the host, who shares it.)
+ * A sink that may make a writer wait: stderr, a pipe, a terminal. Lines go into a circular buffer in shared memory, and
+ * a thread of its own writes them out: poll(2) says when, and a write of at most PIPE_BUF bytes then does not block.
+ * (Setting O_NONBLOCK would change the descriptor for the host, who shares it.)
  *
  * Main thread: append, prepare, decided. Writer thread: read_pos, the descriptor.
  */
@@ -59,7 +59,8 @@ static void tell_main(struct mpl_stream_writer *w)
     mpl_os_futex_wake(w->wake_word, 1);
 }
 
-/* Up to and including the last newline among the first chunk_bytes: other writers of the pipe then come between lines. */
+/* Up to and including the last newline among the first chunk_bytes: other writers of the pipe then come between lines.
+ */
 static uint64_t chunk_len(const struct mpl_stream_writer *w, uint64_t from, uint64_t available)
 {
     uint64_t mask = w->stream->data_bytes - 1, limit = available < w->chunk_bytes ? available : w->chunk_bytes;
@@ -77,7 +78,8 @@ static ssize_t write_some(struct mpl_stream_writer *w, uint64_t from, uint64_t a
 {
     uint64_t mask = w->stream->data_bytes - 1, n = chunk_len(w, from, available);
     uint64_t first = w->stream->data_bytes - (from & mask) < n ? w->stream->data_bytes - (from & mask) : n;
-    struct iovec parts[2] = {{(void *)(uintptr_t)(w->data + (from & mask)), first}, {(void *)(uintptr_t)w->data, n - first}};
+    struct iovec parts[2] = {{(void *)(uintptr_t)(w->data + (from & mask)), first},
+                             {(void *)(uintptr_t)w->data, n - first}};
     ssize_t written = writev(w->fd, parts, n > first ? 2 : 1);
     if (written >= 0)
         return written;
@@ -116,7 +118,8 @@ static void *run_writer(void *arg)
         if (n < 0)
             error = (int)-n;
         read_pos += n > 0 ? (uint64_t)n : 0;
-        /* Partners: mpl_stream_offer, which uses the room again; mpl_stream_await, which does the reverse of these two. */
+        /* Partners: mpl_stream_offer, which uses the room again; mpl_stream_await, which does the reverse of these two.
+         */
         atomic_store(&st->read_pos, read_pos);
         tell_main(w);
         atomic_fetch_add_explicit(&st->bytes_written, n > 0 ? (uint64_t)n : 0, memory_order_relaxed);

@@ -23,14 +23,14 @@
 #define STACK_BYTES (512u << 10) /* the C library's conversions of huge numbers and of local time want some */
 #define NS_PER_MS UINT64_C(1000000)
 
-/* One serves the session this process writes to; those of former sessions may still be ending. More than a few at a time
- * means that they do not end, and then another would not help. */
+/* One serves the session this process writes to; those of former sessions may still be ending. More than a few at a
+ * time means that they do not end, and then another would not help. */
 #define INSTANCES_MAX 8
 
 struct instance {
     pthread_t thread;
     char dir[MPL_DIR_MAX];
-    uint64_t dev, ino;           /* of the session's control file */
+    uint64_t dev, ino; /* of the session's control file */
     int fds[CANDIDATES_MAX];
     struct mpl_candidates candidates;
     _Atomic uint32_t must_stop, has_ended;

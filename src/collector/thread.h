@@ -8,14 +8,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Starts it for the session at `dir`; it ends by itself when it finds another collector, or the session is over. `fds`: as
- * for mpl_helper_main; the thread works on duplicates. 0 or -errno with a sentence; -EALREADY: one serves it. */
+/* Starts it for the session at `dir`; it ends by itself when it finds another collector, or the session is over. `fds`:
+ * as for mpl_helper_main; the thread works on duplicates. 0 or -errno with a sentence; -EALREADY: one serves it. */
 int mpl_collector_thread_start(const char *dir, const int *fds, unsigned fd_count);
 
 /* True while it serves the session whose control file is (dev, ino). A forked child has none. */
 bool mpl_collector_thread_serves(uint64_t dev, uint64_t ino);
 
-/* Lets it write what there is, end the session if no other member is left, and waits for its end, at most `timeout_ms`. */
+/* Lets it write what there is, end the session if no other member is left, and waits for its end, at most `timeout_ms`.
+ */
 void mpl_collector_thread_stop(uint64_t dev, uint64_t ino, int timeout_ms);
 
 /* Forked child: the threads were the parent's. */

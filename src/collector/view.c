@@ -104,7 +104,8 @@ static void take_segment_progress(struct mpl_member_view *m, uint64_t batch_seq)
 
 static bool is_power_of_two(uint64_t n) { return n != 0 && (n & (n - 1)) == 0; }
 
-static struct mpl_ring_view *open_ring(struct mpl_member_view *m, int fd, uint64_t size, uint64_t offset, uint64_t batch_seq)
+static struct mpl_ring_view *open_ring(struct mpl_member_view *m, int fd, uint64_t size, uint64_t offset,
+                                       uint64_t batch_seq)
 {
     struct mpl_ring_view *r = calloc(1, sizeof *r);
     struct mpl_ring *ring = r ? map_range(fd, size, offset, MPL_PAGE_BYTES) : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * A member's segment as the collector sees it. Everything in it is another process's and may be wrong: offsets and sizes are
- * checked when they are read, kept privately, and not read again.
+ * A member's segment as the collector sees it. Everything in it is another process's and may be wrong: offsets and
+ * sizes are checked when they are read, kept privately, and not read again.
  */
 #ifndef MPL_COLLECTOR_VIEW_H
 #define MPL_COLLECTOR_VIEW_H
@@ -18,26 +18,26 @@ struct mpl_ring_view {
     struct mpl_member_view *member;
 
     /* reading */
-    uint64_t pos;         /* next record to be merged; ahead of ring->read_pos by what is not decided yet */
-    uint64_t head;        /* write_pos as this pass saw it */
-    uint64_t seen;        /* ... as the pass before saw it: records below it are merged whatever their stamps */
-    uint64_t key;         /* order key of the record at pos: its stamp, but never less than the one before */
-    uint64_t claim;       /* ties: the lower claim goes first */
+    uint64_t pos;          /* next record to be merged; ahead of ring->read_pos by what is not decided yet */
+    uint64_t head;         /* write_pos as this pass saw it */
+    uint64_t seen;         /* ... as the pass before saw it: records below it are merged whatever their stamps */
+    uint64_t key;          /* order key of the record at pos: its stamp, but never less than the one before */
+    uint64_t claim;        /* ties: the lower claim goes first */
     uint32_t record_bytes; /* of the record at pos */
 
     /* hot or cold */
     bool is_hot, is_closing; /* is_closing: nobody writes any more; freed when it is drained */
-    bool is_touched;      /* in the batch that is being filled */
-    uint64_t active_stamp; /* of the last pass that found records */
+    bool is_touched;         /* in the batch that is being filled */
+    uint64_t active_stamp;   /* of the last pass that found records */
     uint64_t cold_count;
-    uint32_t index;       /* in the attention bitmap; MPL_NO_INDEX: none */
+    uint32_t index; /* in the attention bitmap; MPL_NO_INDEX: none */
 
     /* what its records' lines say */
     uint64_t thread;
     uint32_t process;
     uint16_t process_len, thread_len;
     char names[2 * MPL_NAME_MAX];
-    bool names_changed;   /* since the last batch was decided */
+    bool names_changed; /* since the last batch was decided */
 
     uint64_t lost_reported[MPL_RING_LOSSES]; /* as of the batch that is being filled */
 };
@@ -51,30 +51,30 @@ struct mpl_member_view {
     uint32_t slot;
     uint64_t word, serial, start_time;
     int32_t pid;
-    int pid_fd;           /* -1: none; then its life is told by the record lock on its segment */
+    int pid_fd;                          /* -1: none; then its life is told by the record lock on its segment */
     bool is_dead, is_leaving, is_ending; /* is_ending: one of the two, and taken note of */
-    bool is_foreign;      /* in another pid namespace than ours */
-    bool can_be_cold;     /* MPL_SLOT_MEMBARRIER */
+    bool is_foreign;                     /* in another pid namespace than ours */
+    bool can_be_cold;                    /* MPL_SLOT_MEMBARRIER */
     uint64_t stderr_dev, stderr_ino;
 
     struct mpl_segment *head; /* NULL: it could not be mapped */
     uint64_t head_bytes, file_dev, file_ino;
 
     struct mpl_def_reader def;
-    struct mpl_defs *defs;    /* the collector's */
-    uint32_t *def_index;      /* by id - 1: index in defs, UINT32_MAX: none */
+    struct mpl_defs *defs; /* the collector's */
+    uint32_t *def_index;   /* by id - 1: index in defs, UINT32_MAX: none */
     uint32_t def_count, def_capacity;
 
     struct mpl_ring_view **ring;
     uint32_t ring_count, ring_capacity;
     uint64_t last_ring_offset;
 
-    bool is_touched;          /* losses of the segment in the batch that is being filled */
+    bool is_touched; /* losses of the segment in the batch that is being filled */
     uint64_t lost_reported[MPL_SEGMENT_LOSSES];
 };
 
-/* Maps a member's segment, or as much of it as is sound. `batch_seq`: what is decided; tags above it are cleared. NULL: out
- * of memory. A segment that cannot be mapped gives a view without rings. */
+/* Maps a member's segment, or as much of it as is sound. `batch_seq`: what is decided; tags above it are cleared. NULL:
+ * out of memory. A segment that cannot be mapped gives a view without rings. */
 struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batch_seq, struct mpl_defs *defs);
 void mpl_view_close(struct mpl_member_view *m);
 
@@ -84,8 +84,8 @@ uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t bat
 /* The definition with that id; NULL: there is none. */
 struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id, uint16_t kind, int dir_fd);
 
-/* Looks at the record at r->pos: fills in key and record_bytes and passes over padding. False: r->pos has reached r->head.
- * What is no record makes the rest of the ring up to head count as corrupt (*corrupt_bytes). */
+/* Looks at the record at r->pos: fills in key and record_bytes and passes over padding. False: r->pos has reached
+ * r->head. What is no record makes the rest of the ring up to head count as corrupt (*corrupt_bytes). */
 bool mpl_view_peek(struct mpl_ring_view *r, uint64_t *corrupt_bytes);
 
 /* Copies the record at r->pos out. */

@@ -22,7 +22,7 @@ struct mpl_watch {
     pthread_t thread;
     int epoll_fd, stop_fd;
     _Atomic uint32_t *wake_word;
-    _Atomic uint32_t has_dead;                      /* any bit set: release after it, acquire by the collector */
+    _Atomic uint32_t has_dead; /* any bit set: release after it, acquire by the collector */
     _Atomic uint64_t dead[MPL_SLOTS_MAX / 64];
 };
 

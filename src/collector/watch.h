@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * A thread that waits for deaths: the collector sleeps on a futex, and pidfds can only be polled. It sets a bit per slot and
- * wakes the collector, nothing else.
+ * A thread that waits for deaths: the collector sleeps on a futex, and pidfds can only be polled. It sets a bit per
+ * slot and wakes the collector, nothing else.
  */
 #ifndef MPL_COLLECTOR_WATCH_H
 #define MPL_COLLECTOR_WATCH_H

@@ -14,7 +14,10 @@
 
 enum option_type { TYPE_STRING, TYPE_BOOL, TYPE_INT, TYPE_LEVEL, TYPE_BYTES };
 
-#define OPTION(type, name, least, most) {#name, type, offsetof(struct mplog_options, name), least, most}
+#define OPTION(type, name, least, most)                                                                                \
+    {                                                                                                                  \
+#name, type, offsetof(struct mplog_options, name), least, most                                                 \
+    }
 
 /* Numbers: the least and the greatest value that makes sense, and why there is an end at all. */
 static const struct option {
@@ -67,26 +70,18 @@ static long long number_of(const struct mplog_options *o, const struct option *o
 {
     struct mplog_options copy = *o;
     switch (option->type) {
-    case TYPE_BOOL:
-        return *(bool *)field(&copy, option);
-    case TYPE_BYTES:
-        return *(long long *)field(&copy, option);
-    default:
-        return *(int *)field(&copy, option);
+    case TYPE_BOOL: return *(bool *)field(&copy, option);
+    case TYPE_BYTES: return *(long long *)field(&copy, option);
+    default: return *(int *)field(&copy, option);
     }
 }
 
 static void set_number(struct mplog_options *o, const struct option *option, long long value)
 {
     switch (option->type) {
-    case TYPE_BOOL:
-        *(bool *)field(o, option) = value != 0;
-        break;
-    case TYPE_BYTES:
-        *(long long *)field(o, option) = value;
-        break;
-    default:
-        *(int *)field(o, option) = (int)value;
+    case TYPE_BOOL: *(bool *)field(o, option) = value != 0; break;
+    case TYPE_BYTES: *(long long *)field(o, option) = value; break;
+    default: *(int *)field(o, option) = (int)value;
     }
 }
 
@@ -154,12 +149,8 @@ static int set_value(struct mplog_options *o, const struct option *option, const
     int level = 0;
     bool is_good = true;
     switch (option->type) {
-    case TYPE_STRING:
-        set_string(o, option, value);
-        return 0;
-    case TYPE_BOOL:
-        is_good = parse_bool(value, &number);
-        break;
+    case TYPE_STRING: set_string(o, option, value); return 0;
+    case TYPE_BOOL: is_good = parse_bool(value, &number); break;
     case TYPE_LEVEL:
         is_good = mpl_level_parse(mpl_str_from(value), &level);
         number = level;
@@ -221,9 +212,9 @@ static int check_choice(const char *name, const char *value, const char *const *
 static int check_choices(const struct mplog_options *o)
 {
     static const char *const file_modes[] = {"a", "w", NULL}, *const overflows[] = {"block", "drop", NULL},
-                      *const escapes[] = {"control", "strict", "none", NULL},
-                      *const collectors[] = {"helper", "thread", NULL},
-                      *const fsyncs[] = {"never", "interval", "error", NULL};
+                             *const escapes[] = {"control", "strict", "none", NULL},
+                             *const collectors[] = {"helper", "thread", NULL},
+                             *const fsyncs[] = {"never", "interval", "error", NULL};
     int error = check_choice("file_mode", o->file_mode, file_modes);
     error = error ? error : check_choice("overflow", o->overflow, overflows);
     error = error ? error : check_choice("escape", o->escape, escapes);
@@ -304,7 +295,8 @@ int mpl_options_resolve(struct mpl_options *out, const struct mplog_options *fro
     out->text_len = 0;
     if (from) {
         if (from->size < offsetof(struct mplog_options, log_file) + sizeof(char *) || from->size > sizeof *from)
-            return mpl_fail(EINVAL, "size: %zu is not the size of the options; begin with MPLOG_OPTIONS_INIT", from->size);
+            return mpl_fail(EINVAL, "size: %zu is not the size of the options; begin with MPLOG_OPTIONS_INIT",
+                            from->size);
         memcpy(&out->o, from, from->size);
         out->o.size = sizeof out->o;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Options: one table names every field of struct mplog_options, and everything that reads or writes options goes by it: the
- * environment, the command line, checking, and the text form in which they travel to the collector and to children.
+ * Options: one table names every field of struct mplog_options, and everything that reads or writes options goes by it:
+ * the environment, the command line, checking, and the text form in which they travel to the collector and to children.
  */
 #ifndef MPL_CONFIG_OPTIONS_H
 #define MPL_CONFIG_OPTIONS_H
@@ -19,8 +19,8 @@ struct mpl_options {
     char text[MPL_OPTIONS_TEXT_MAX];
 };
 
-/* Sets one field from text; `name` as in struct mplog_options, '-' or '_' , any case. The value must outlive *o. 0; -ENOENT:
- * no such option; -EINVAL: not a value for it; with a sentence. */
+/* Sets one field from text; `name` as in struct mplog_options, '-' or '_' , any case. The value must outlive *o. 0;
+ * -ENOENT: no such option; -EINVAL: not a value for it; with a sentence. */
 int mpl_options_set(struct mplog_options *o, const char *name, const char *value);
 
 /* Defaults, then `from` (NULL: nothing), then, if `use_environment`, MPLOG_<NAME> for each option; then everything is
@@ -30,10 +30,12 @@ int mpl_options_resolve(struct mpl_options *out, const struct mplog_options *fro
 /* Text form: name=value, separated by ';', with %XX for what could be mistaken. Appends. */
 void mpl_options_write(const struct mplog_options *o, struct mpl_text *out);
 
-/* Reads the text form into *out, whose strings then lie in out->text. Unknown names are skipped. 0 or -EINVAL with a sentence. */
+/* Reads the text form into *out, whose strings then lie in out->text. Unknown names are skipped. 0 or -EINVAL with a
+ * sentence. */
 int mpl_options_read(struct mpl_options *out, struct mpl_str text);
 
-/* One value of a text of name=value; pairs, decoded into `buffer`; NULL: not there, or too long. For what is not an option. */
+/* One value of a text of name=value; pairs, decoded into `buffer`; NULL: not there, or too long. For what is not an
+ * option. */
 const char *mpl_options_find(struct mpl_str text, const char *name, char *buffer, size_t size);
 void mpl_options_write_pair(struct mpl_text *out, const char *name, const char *value);
 void mpl_options_write_number(struct mpl_text *out, const char *name, uint64_t value);

@@ -16,11 +16,11 @@
 #define MPL_ASCTIME_MAX 1024u    /* bytes it may expand to; longer results are cut (beyond 64 KiB: the empty text) */
 
 struct mpl_asctime {
-    int64_t second;               /* of the text in `text`; INT64_MIN: none */
+    int64_t second; /* of the text in `text`; INT64_MIN: none */
     size_t len;
-    char text[MPL_ASCTIME_MAX];   /* of the default form, the milliseconds are filled in later */
+    char text[MPL_ASCTIME_MAX];       /* of the default form, the milliseconds are filled in later */
     char format[MPL_DATE_FORMAT_MAX]; /* "" : the default form with milliseconds */
-    void *time_locale;            /* locale_t for month and day names */
+    void *time_locale;                /* locale_t for month and day names */
 };
 
 /* `date_format` NULL or "": the default form. `lc_time` NULL or "C": English names. 0; -EINVAL with a sentence:

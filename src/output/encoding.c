@@ -23,9 +23,9 @@ struct mpl_encoding {
     uint8_t unit_bytes; /* of a code unit; 0: see `converter` */
     bool is_utf8;
     bool is_big_endian;
-    uint32_t end;       /* characters below this one exist; above U+FFFF as two units where a unit has 16 bits */
+    uint32_t end; /* characters below this one exist; above U+FFFF as two units where a unit has 16 bits */
     struct mpl_str bom;
-    iconv_t converter;  /* in its initial state between two calls */
+    iconv_t converter; /* in its initial state between two calls */
 };
 
 enum form { UTF_8, UTF_8_SIG, UTF_16, UTF_16_LE, UTF_16_BE, UTF_32, UTF_32_LE, UTF_32_BE, LATIN_1, ASCII };
@@ -48,33 +48,33 @@ static const struct {
     const char *name;
     enum form form;
 } names[] = {
-    {"utf8", UTF_8},         {"u8", UTF_8},
-    {"utf", UTF_8},          {"utf8ucs2", UTF_8},
-    {"utf8ucs4", UTF_8},     {"cp65001", UTF_8},
-    {"utf8sig", UTF_8_SIG},  {"utf16", UTF_16},
-    {"u16", UTF_16},         {"utf16le", UTF_16_LE},
-    {"utf16be", UTF_16_BE},  {"unicodelittleunmarked", UTF_16_LE},
-    {"utf32", UTF_32},       {"unicodebigunmarked", UTF_16_BE},
-    {"u32", UTF_32},         {"utf32le", UTF_32_LE},
-    {"utf32be", UTF_32_BE},  {"latin1", LATIN_1},
-    {"latin", LATIN_1},      {"l1", LATIN_1},
-    {"iso88591", LATIN_1},   {"iso885911987", LATIN_1},
-    {"iso8859", LATIN_1},    {"8859", LATIN_1},
-    {"cp819", LATIN_1},      {"ibm819", LATIN_1},
-    {"isoir100", LATIN_1},   {"csisolatin1", LATIN_1},
-    {"ascii", ASCII},        {"usascii", ASCII},
-    {"us", ASCII},           {"646", ASCII},
-    {"iso646us", ASCII},     {"iso646irv1991", ASCII},
-    {"isoir6", ASCII},       {"csascii", ASCII},
-    {"cp367", ASCII},        {"ibm367", ASCII},
-    {"ansix341968", ASCII},  {"ansix341986", ASCII},
+    {"utf8", UTF_8},        {"u8", UTF_8},
+    {"utf", UTF_8},         {"utf8ucs2", UTF_8},
+    {"utf8ucs4", UTF_8},    {"cp65001", UTF_8},
+    {"utf8sig", UTF_8_SIG}, {"utf16", UTF_16},
+    {"u16", UTF_16},        {"utf16le", UTF_16_LE},
+    {"utf16be", UTF_16_BE}, {"unicodelittleunmarked", UTF_16_LE},
+    {"utf32", UTF_32},      {"unicodebigunmarked", UTF_16_BE},
+    {"u32", UTF_32},        {"utf32le", UTF_32_LE},
+    {"utf32be", UTF_32_BE}, {"latin1", LATIN_1},
+    {"latin", LATIN_1},     {"l1", LATIN_1},
+    {"iso88591", LATIN_1},  {"iso885911987", LATIN_1},
+    {"iso8859", LATIN_1},   {"8859", LATIN_1},
+    {"cp819", LATIN_1},     {"ibm819", LATIN_1},
+    {"isoir100", LATIN_1},  {"csisolatin1", LATIN_1},
+    {"ascii", ASCII},       {"usascii", ASCII},
+    {"us", ASCII},          {"646", ASCII},
+    {"iso646us", ASCII},    {"iso646irv1991", ASCII},
+    {"isoir6", ASCII},      {"csascii", ASCII},
+    {"cp367", ASCII},       {"ibm367", ASCII},
+    {"ansix341968", ASCII}, {"ansix341986", ASCII},
 };
 
 /* Python's names that iconv spells otherwise by more than case and separators. */
 static const struct {
     const char *name, *iconv_name;
 } iconv_names[] = {
-    {"shiftjis", "SHIFT_JIS"}, {"mskanji", "CP932"}, {"korean", "EUC-KR"}, {"ksc5601", "EUC-KR"},
+    {"shiftjis", "SHIFT_JIS"}, {"mskanji", "CP932"}, {"korean", "EUC-KR"},  {"ksc5601", "EUC-KR"},
     {"ms949", "CP949"},        {"ms950", "CP950"},   {"chinese", "GB2312"}, {"l9", "ISO-8859-15"},
     {"kz1048", "RK1048"},      {"ptcp154", "PT154"}, {"ibm1125", "CP1125"}, {"hkscs", "BIG5-HKSCS"},
 };
@@ -119,7 +119,7 @@ static void spell_name(struct mpl_text *out, const char *name, char separator)
  * KOI8-R and MAC-CYRILLIC: glibc compares separators, too. */
 static iconv_t open_spelled(const char *name, const char *folded)
 {
-    for (const char *separator = "-_"; ; separator++) {
+    for (const char *separator = "-_";; separator++) {
         char spelling[NAME_MAX_BYTES + 3];
         struct mpl_text t = {spelling, 0, sizeof spelling};
         if (strspn(folded, "0123456789") == strlen(folded))

@@ -62,16 +62,14 @@ static int fail_open(const char *path, int error)
 {
     struct stat st;
     switch (error) {
-    case ENOENT:
-        return mpl_fail_errno(error, "log_file %s: its directory cannot be found", path);
+    case ENOENT: return mpl_fail_errno(error, "log_file %s: its directory cannot be found", path);
     case EACCES:
         if (stat(path, &st) < 0 && errno == ENOENT)
             return mpl_fail_errno(error, "log_file %s: cannot be created in its directory", path);
         return mpl_fail_errno(error, "log_file %s: cannot be opened for writing", path);
     case ENXIO:
         return mpl_fail_errno(error, "log_file %s: cannot be opened (a socket, or a FIFO without a reader)", path);
-    default:
-        return mpl_fail_errno(error, "log_file %s: cannot be opened", path);
+    default: return mpl_fail_errno(error, "log_file %s: cannot be opened", path);
     }
 }
 
@@ -295,8 +293,8 @@ static int end_line(struct append *a)
 static bool continues_record(struct append *a)
 {
     find_record(a);
-    if (a->part > 0 && a->part <= a->size
-        && holds_at(a->f, a->size - a->part, a->lines->data + *a->done - a->part, a->part))
+    if (a->part > 0 && a->part <= a->size &&
+        holds_at(a->f, a->size - a->part, a->lines->data + *a->done - a->part, a->part))
         return true;
     *a->done -= a->part;
     return false;
@@ -395,8 +393,7 @@ static int write_portion(struct append *a)
     return rc;
 }
 
-int mpl_file_append(struct mpl_file *f, const struct mpl_lines *lines, uint64_t *done,
-                    const struct mpl_file_journal *j)
+int mpl_file_append(struct mpl_file *f, const struct mpl_lines *lines, uint64_t *done, const struct mpl_file_journal *j)
 {
     struct append a = {.f = f, .lines = lines, .done = done, .journal = j};
     if (*done >= lines->len)

@@ -28,8 +28,8 @@ struct mpl_file_options {
 
 struct mpl_file {
     char *path;
-    int fd;                  /* -1: not open */
-    uint64_t dev, ino;       /* of the open file */
+    int fd;            /* -1: not open */
+    uint64_t dev, ino; /* of the open file */
     bool is_regular;
     uint32_t mode, uid, gid; /* of the open file, as stat(2) gives them: what its successor gets */
     bool is_locked;          /* while lines are appended */
@@ -72,8 +72,8 @@ void mpl_file_close(struct mpl_file *f);
 /* Empties a regular file under its lock; of others there is nothing to empty. 0 or -errno with a sentence. */
 int mpl_file_truncate(struct mpl_file *f);
 
-/* Waits for the lock for at most a second, then appends without it and without rotating: a reader that locks the file, or a
- * process that was stopped while it held the lock, must not stop the log. Lines stay whole: they are appended.
+/* Waits for the lock for at most a second, then appends without it and without rotating: a reader that locks the file,
+ * or a process that was stopped while it held the lock, must not stop the log. Lines stay whole: they are appended.
  *
  * Appends lines->data[*done ..]; *done moves with every write, so that after an error the call can be made again. It
  * may point into a record whose first part ends the file; if somebody wrote behind that part or rotated, *done goes

@@ -49,10 +49,10 @@ static const char *const conversions[] = {
 
 struct compiler {
     const char *format;
-    const char *at;         /* what is to be read next */
-    const char *percent;    /* where the conversion being read begins */
+    const char *at;      /* what is to be read next */
+    const char *percent; /* where the conversion being read begins */
     struct mpl_pattern *pattern;
-    char *literal_end;      /* of the text collected for the current operation */
+    char *literal_end; /* of the text collected for the current operation */
     bool has_field;
 };
 

@@ -22,7 +22,7 @@
 #include "output/escape.h"
 #include "output/record.h"
 
-#define MPL_DEFAULT_FORMAT \
+#define MPL_DEFAULT_FORMAT                                                                                             \
     "%(asctime)s %(levelname)-8s %(name)s [%(processName)s:%(process)d %(threadName)s] %(message)s"
 
 #define MPL_PATTERN_WIDTH_MAX 1000u /* width and precision: more than any column, and floats fit a small buffer */

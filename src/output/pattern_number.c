@@ -167,7 +167,10 @@ void mpl_pattern_append_number(struct mpl_text *out, const struct mpl_pattern_op
         is_negative = is_negative && to_int(n) > 0;
     }
     struct parts parts = {
-        .sign = is_negative ? '-' : op->flags & MPL_FLAG_PLUS ? '+' : op->flags & MPL_FLAG_SPACE ? ' ' : '\0',
+        .sign = is_negative                  ? '-'
+                : op->flags & MPL_FLAG_PLUS  ? '+'
+                : op->flags & MPL_FLAG_SPACE ? ' '
+                                             : '\0',
         .prefix = prefix_of(op),
         .digits = {digits, mpl_text_fits(&t) ? t.len : t.cap},
     };

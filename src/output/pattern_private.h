@@ -38,13 +38,13 @@ enum { MPL_FLAG_LEFT = 1, MPL_FLAG_PLUS = 2, MPL_FLAG_SPACE = 4, MPL_FLAG_ALT = 
 struct mpl_pattern_op {
     const char *literal; /* the pattern's own text before the field */
     size_t literal_len;
-    int32_t width;       /* 0: none */
-    int32_t precision;   /* -1: none */
-    uint8_t field;       /* enum mpl_pattern_field */
-    uint8_t type;        /* enum mpl_pattern_type */
-    uint8_t flags;       /* MPL_FLAG_* */
-    char conversion;     /* s r a d o x X c e E f F g G; i and u are d */
-    bool is_plain;       /* the value as str() shows it, and nothing else: the fast path */
+    int32_t width;     /* 0: none */
+    int32_t precision; /* -1: none */
+    uint8_t field;     /* enum mpl_pattern_field */
+    uint8_t type;      /* enum mpl_pattern_type */
+    uint8_t flags;     /* MPL_FLAG_* */
+    char conversion;   /* s r a d o x X c e E f F g G; i and u are d */
+    bool is_plain;     /* the value as str() shows it, and nothing else: the fast path */
 };
 
 /* Short texts are copied with a fixed length, which compiles to an instruction or two. As many bytes can be read from
@@ -54,7 +54,7 @@ struct mpl_pattern_op {
 /* A text that was made before and is likely to be wanted again, found by the number it stands for. */
 struct mpl_pattern_ready {
     uint64_t number;
-    size_t len; /* 0: none yet */
+    size_t len;    /* 0: none yet */
     char text[24]; /* 2^64 - 1; "Level -2147483648" */
 };
 
@@ -69,8 +69,8 @@ struct mpl_pattern {
     struct mpl_pattern_op op[];
 };
 
-/* What a message may take, in bytes, before it is escaped; longer ones are cut. "%*d" makes 2 GiB of a few bytes. Twice what a
- * record's strings may take, which are cut where they are logged. */
+/* What a message may take, in bytes, before it is escaped; longer ones are cut. "%*d" makes 2 GiB of a few bytes. Twice
+ * what a record's strings may take, which are cut where they are logged. */
 #define MPL_PATTERN_MESSAGE_MAX ((size_t)32 << 20)
 
 /* Of every pattern; also what is left when memory is short. A number or the note of a cut fits. */

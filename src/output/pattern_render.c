@@ -228,9 +228,7 @@ static struct mpl_pattern_number number_of(const struct mpl_record *r, enum mpl_
     case MPL_ATTRIBUTE_PROCESS: return from_int(r->process);
     case MPL_ATTRIBUTE_THREAD: return (struct mpl_pattern_number){false, false, r->thread, 0};
     case MPL_ATTRIBUTE_CREATED: return from_float((double)r->created_ns / 1e9);
-    case MPL_ATTRIBUTE_MSECS:
-        mpl_asctime_second(r->created_ns, &milliseconds);
-        return from_float(milliseconds);
+    case MPL_ATTRIBUTE_MSECS: mpl_asctime_second(r->created_ns, &milliseconds); return from_float(milliseconds);
     default: /* MPL_ATTRIBUTE_RELATIVE_CREATED */
         if (__builtin_sub_overflow(r->created_ns, r->relative_base_ns, &relative_ns))
             return from_float(((double)r->created_ns - (double)r->relative_base_ns) / 1e6);

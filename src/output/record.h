@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * A record as output sees it: every LogRecord attribute, resolved. Views into memory of whoever drives output; valid for
- * one rendering.
+ * A record as output sees it: every LogRecord attribute, resolved. Views into memory of whoever drives output; valid
+ * for one rendering.
  */
 #ifndef MPL_OUTPUT_RECORD_H
 #define MPL_OUTPUT_RECORD_H
@@ -16,9 +16,9 @@ struct mpl_record {
     uint32_t line;
     uint64_t thread;
     uint32_t process;
-    int32_t error;                 /* errno at the call; for %m and for `show_error` */
-    struct mpl_str level_name;     /* ptr NULL: the standard name of `level` */
-    struct mpl_str logger;         /* %(name)s */
+    int32_t error;             /* errno at the call; for %m and for `show_error` */
+    struct mpl_str level_name; /* ptr NULL: the standard name of `level` */
+    struct mpl_str logger;     /* %(name)s */
     struct mpl_str path, function;
     struct mpl_str process_name, thread_name, task_name;
 
@@ -28,8 +28,8 @@ struct mpl_record {
     const struct mpl_cformat *c_format;
     struct mpl_str format;
     const struct mpl_arg *args;
-    bool show_error;               /* append ": <strerror(error)> (errno N)" */
-    uint64_t cut_bytes;            /* > 0: append " ... [N bytes cut]" */
+    bool show_error;    /* append ": <strerror(error)> (errno N)" */
+    uint64_t cut_bytes; /* > 0: append " ... [N bytes cut]" */
 
     struct mpl_str exception, stack; /* follow the line, each on lines of its own, as logging.Formatter.format does */
     struct mpl_str ready_line;       /* ptr not NULL: the whole line, formatted by the caller; all else is ignored */

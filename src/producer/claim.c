@@ -38,8 +38,8 @@ static struct mpl_ring_map *new_map(void)
     for (uint32_t n = map_count; *link && n >= CHUNK_MAPS; n -= CHUNK_MAPS)
         link = &(*link)->next;
     if (!*link) {
-        void *at = mmap(NULL, mpl_os_page_round(sizeof(struct chunk)), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                        -1, 0);
+        void *at = mmap(NULL, mpl_os_page_round(sizeof(struct chunk)), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (at == MAP_FAILED)
             return NULL;
         *link = at;

@@ -13,8 +13,8 @@ enum mpl_claim {
     MPL_CLAIM_SHARED, /* for all who have none; beyond the budget if need be */
 };
 
-/* An open ring of at least `data_bytes` (a power of two) that takes a record of `record_bytes` in one piece: one that the
- * collector has freed, or a new one, linked. NULL: budget or memory is used up. */
+/* An open ring of at least `data_bytes` (a power of two) that takes a record of `record_bytes` in one piece: one that
+ * the collector has freed, or a new one, linked. NULL: budget or memory is used up. */
 struct mpl_ring_map *mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes);
 
 /* Nobody writes into it any more; the collector will drain and free it. */

@@ -42,8 +42,8 @@ static void render(struct mpl_text *out, const struct mpl_cformat *f, struct mpl
     mpl_text_char(out, '\n');
 }
 
-void mpl_direct_format(int level, const struct mpl_cformat *f, struct mpl_str format, const struct mpl_arg *args, int error,
-                       bool show_error)
+void mpl_direct_format(int level, const struct mpl_cformat *f, struct mpl_str format, const struct mpl_arg *args,
+                       int error, bool show_error)
 {
     char stack[STACK_BYTES];
     if (level < MPLOG_WARNING)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * The fast path: level gate (in mplog.h), busy, epoch, room, stamp, copy, publish, watch. Everything unusual leaves it for
- * log_slow.c before anything has been written.
+ * The fast path: level gate (in mplog.h), busy, epoch, room, stamp, copy, publish, watch. Everything unusual leaves it
+ * for log_slow.c before anything has been written.
  */
 #include "producer/log.h"
 
@@ -51,7 +51,8 @@ void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, co
     uint64_t site_bits = __atomic_load_n(&site->id, __ATOMIC_ACQUIRE);
     uint64_t logger_bits = atomic_load_explicit(&mpl_logger_of(logger)->id_bits, memory_order_acquire);
     if (__builtin_expect(!p || !site_bits || !logger_bits || !site->is_simple ||
-                             atomic_load_explicit(&p->busy, memory_order_relaxed), 0)) {
+                             atomic_load_explicit(&p->busy, memory_order_relaxed),
+                         0)) {
         mpl_log_slow(site, logger, level, words);
         return;
     }

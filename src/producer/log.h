@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Log calls: from arguments to a record in a ring. The fast path is mplog_site_log in log.c; everything else is here for
- * the public functions in mplog.c.
+ * Log calls: from arguments to a record in a ring. The fast path is mplog_site_log in log.c; everything else is here
+ * for the public functions in mplog.c.
  */
 #ifndef MPL_PRODUCER_LOG_H
 #define MPL_PRODUCER_LOG_H

@@ -18,7 +18,7 @@ struct draft {
     struct mpl_logger *logger;
     uint32_t kind;
     int level;
-    uint64_t fixed_bytes;    /* body without the message */
+    uint64_t fixed_bytes; /* body without the message */
     struct mpl_str message;
     uint64_t cut_bytes;
     const struct mpl_log_fields *fields; /* FULL */
@@ -27,20 +27,22 @@ struct draft {
 static const struct {
     uint32_t tag;
     size_t offset;
-} text_fields[] = {
-    {MPL_FIELD_LEVEL_NAME, offsetof(struct mpl_log_fields, level_name)},
-    {MPL_FIELD_PATH, offsetof(struct mpl_log_fields, path)},
-    {MPL_FIELD_FUNCTION, offsetof(struct mpl_log_fields, function)},
-    {MPL_FIELD_THREAD_NAME, offsetof(struct mpl_log_fields, thread_name)},
-    {MPL_FIELD_PROCESS_NAME, offsetof(struct mpl_log_fields, process_name)},
-    {MPL_FIELD_TASK_NAME, offsetof(struct mpl_log_fields, task_name)},
-    {MPL_FIELD_EXCEPTION, offsetof(struct mpl_log_fields, exception)},
-    {MPL_FIELD_STACK, offsetof(struct mpl_log_fields, stack)},
-}, number_fields[] = {
-    {MPL_FIELD_LINE, offsetof(struct mpl_log_fields, line)},
-    {MPL_FIELD_CREATED, offsetof(struct mpl_log_fields, created_ns)},
-    {MPL_FIELD_THREAD, offsetof(struct mpl_log_fields, thread)},
-    {MPL_FIELD_PROCESS, offsetof(struct mpl_log_fields, process)},
+} text_fields[] =
+    {
+        {MPL_FIELD_LEVEL_NAME, offsetof(struct mpl_log_fields, level_name)},
+        {MPL_FIELD_PATH, offsetof(struct mpl_log_fields, path)},
+        {MPL_FIELD_FUNCTION, offsetof(struct mpl_log_fields, function)},
+        {MPL_FIELD_THREAD_NAME, offsetof(struct mpl_log_fields, thread_name)},
+        {MPL_FIELD_PROCESS_NAME, offsetof(struct mpl_log_fields, process_name)},
+        {MPL_FIELD_TASK_NAME, offsetof(struct mpl_log_fields, task_name)},
+        {MPL_FIELD_EXCEPTION, offsetof(struct mpl_log_fields, exception)},
+        {MPL_FIELD_STACK, offsetof(struct mpl_log_fields, stack)},
+},
+  number_fields[] = {
+      {MPL_FIELD_LINE, offsetof(struct mpl_log_fields, line)},
+      {MPL_FIELD_CREATED, offsetof(struct mpl_log_fields, created_ns)},
+      {MPL_FIELD_THREAD, offsetof(struct mpl_log_fields, thread)},
+      {MPL_FIELD_PROCESS, offsetof(struct mpl_log_fields, process)},
 };
 
 #define TEXT_FIELDS (sizeof text_fields / sizeof text_fields[0])
@@ -178,7 +180,8 @@ void mpl_log_fields(mplog_logger *logger, const struct mpl_log_fields *fields)
 #define FORMAT_STACK_BYTES 512u
 
 /* Renders into `stack`, or, where that is too small, into pages that the caller unmaps; cut at MPL_MESSAGE_MAX. */
-static struct mpl_text render(const struct mpl_cformat *f, struct mpl_str format, const struct mpl_arg *args, char *stack)
+static struct mpl_text render(const struct mpl_cformat *f, struct mpl_str format, const struct mpl_arg *args,
+                              char *stack)
 {
     struct mpl_text t = {stack, 0, FORMAT_STACK_BYTES};
     mpl_cformat_render(f, format, args, errno, &t);

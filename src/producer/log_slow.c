@@ -95,7 +95,8 @@ static void put(const struct call *c, char *body, uint64_t body_bytes)
     for (uint32_t i = 0; i < c->format.arg_count; i++) {
         if (c->format.arg[i].class == MPL_ARG_LONG_DOUBLE) {
             char bits[16] = {0};
-            memcpy(bits, &c->args[i].long_double, sizeof(long double) < sizeof bits ? sizeof(long double) : sizeof bits);
+            memcpy(bits, &c->args[i].long_double,
+                   sizeof(long double) < sizeof bits ? sizeof(long double) : sizeof bits);
             mpl_text_append(&t, bits, sizeof bits);
         } else {
             uint64_t word = is_string(c, i) ? c->len[i] : c->args[i].word;
@@ -123,7 +124,8 @@ static void put(const struct call *c, char *body, uint64_t body_bytes)
 /* Gives site and logger their ids. False: no more can be had, or the session has changed. */
 static bool define(struct mpl_producer *p, const struct call *c)
 {
-    if (__atomic_load_n(&c->site->id, __ATOMIC_ACQUIRE) && atomic_load_explicit(&c->logger->id_bits, memory_order_acquire))
+    if (__atomic_load_n(&c->site->id, __ATOMIC_ACQUIRE) &&
+        atomic_load_explicit(&c->logger->id_bits, memory_order_acquire))
         return true;
     if (!mpl_producer_lock(p))
         return false;

@@ -4,8 +4,8 @@
 
 #include <mplog.h>
 
-/* Everything mplog_site_log does not do itself: the first record of a thread, site or logger, arguments that need care, a
- * full ring, a nested call, no session. Preserves errno. */
+/* Everything mplog_site_log does not do itself: the first record of a thread, site or logger, arguments that need care,
+ * a full ring, a nested call, no session. Preserves errno. */
 void mpl_log_slow(struct mplog_site *site, mplog_logger *logger, int level, const uint64_t *words);
 
 #endif

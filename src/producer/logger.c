@@ -8,7 +8,7 @@
 #include "producer/process.h"
 #include "shm/control.h"
 
-#define BUCKETS 512u          /* a power of two; programs have tens to thousands of loggers */
+#define BUCKETS 512u /* a power of two; programs have tens to thousands of loggers */
 #define ARENA_BYTES 65536u
 
 /* Before any session there is nothing to override. */

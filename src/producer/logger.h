@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Loggers: one per name for the life of the process, in a tree by dots. Memory of their own, never freed, so that pointers
- * stay good and a forked child of a multithreaded parent may make new ones. All calls under the process's lock.
+ * Loggers: one per name for the life of the process, in a tree by dots. Memory of their own, never freed, so that
+ * pointers stay good and a forked child of a multithreaded parent may make new ones. All calls under the process's
+ * lock.
  */
 #ifndef MPL_PRODUCER_LOGGER_H
 #define MPL_PRODUCER_LOGGER_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * What this process is to mplog: not set up, member of a session, forked from a member, or detached; the one lock of all slow
- * paths; and how a fork is noticed.
+ * What this process is to mplog: not set up, member of a session, forked from a member, or detached; the one lock of
+ * all slow paths; and how a fork is noticed.
  *
- * Fork. A page with MADV_WIPEONFORK holds `alive` and the lock: in a child both read 0, whatever the parent's threads were
- * doing, also after a bare clone() that runs no fork hooks. The first call in the child finds alive == 0 and turns what was
- * inherited into "inherited": nothing is shared with the parent but read-only memory and the session it names.
+ * Fork. A page with MADV_WIPEONFORK holds `alive` and the lock: in a child both read 0, whatever the parent's threads
+ * were doing, also after a bare clone() that runs no fork hooks. The first call in the child finds alive == 0 and turns
+ * what was inherited into "inherited": nothing is shared with the parent but read-only memory and the session it names.
  */
 #ifndef MPL_PRODUCER_PROCESS_H
 #define MPL_PRODUCER_PROCESS_H
@@ -19,17 +19,18 @@
 #include "shm/segment.h"
 
 enum mpl_membership {
-    MPL_PROCESS_NEW = 0,       /* nothing yet: the first record joins an inherited session or starts the default one */
+    MPL_PROCESS_NEW = 0, /* nothing yet: the first record joins an inherited session or starts the default one */
     MPL_PROCESS_MEMBER = 1,
     MPL_PROCESS_INHERITED = 2, /* forked from a member; joins with its first record */
     MPL_PROCESS_DETACHED = 3,  /* after shutdown: last resort */
     MPL_PROCESS_FAILED = 4,    /* no session could be had: last resort */
 };
 
-/* What the producer needs of those who know about sessions, defined by session/setup.c. Called under the process's lock. */
+/* What the producer needs of those who know about sessions, defined by session/setup.c. Called under the process's
+ * lock. */
 struct mpl_process_host {
-    int (*join_fn)(void);             /* NEW or INHERITED -> MEMBER; 0 or -errno with a sentence */
-    void (*forked_fn)(void);          /* this process is a fresh child: forget what belongs to the parent */
+    int (*join_fn)(void);    /* NEW or INHERITED -> MEMBER; 0 or -errno with a sentence */
+    void (*forked_fn)(void); /* this process is a fresh child: forget what belongs to the parent */
     /* Called without the lock: starts a collector if there is none. */
     void (*need_collector_fn)(void);
 };
@@ -44,8 +45,8 @@ struct mpl_guard {
 
 struct mpl_process {
     /* read by every log call */
-    _Atomic uint32_t epoch;  /* changes with the session and with the process's name. Writer: under the lock; readers:
-                                log.c, relaxed, after `busy` was set (membarrier in mpl_producer_detach_all) */
+    _Atomic uint32_t epoch; /* changes with the session and with the process's name. Writer: under the lock; readers:
+                               log.c, relaxed, after `busy` was set (membarrier in mpl_producer_detach_all) */
     uint32_t clock_kind;
 
     _Atomic(struct mpl_guard *) guard;
@@ -55,10 +56,10 @@ struct mpl_process {
     struct mpl_control *control;
     struct mpl_segment_writer segment;
     uint32_t last_def_id;
-    uint32_t sessions;        /* sessions this process has been a member of */
-    uint64_t ticks_per_ms;    /* of the session's stamps, roughly */
-    uint64_t claims;          /* rings claimed so far */
-    uint64_t ring_bytes;      /* data pages allocated for rings */
+    uint32_t sessions;     /* sessions this process has been a member of */
+    uint64_t ticks_per_ms; /* of the session's stamps, roughly */
+    uint64_t claims;       /* rings claimed so far */
+    uint64_t ring_bytes;   /* data pages allocated for rings */
 
     char name[MPL_NAME_MAX];
     uint32_t name_len;
@@ -77,16 +78,16 @@ static inline void mpl_process_set_membership(enum mpl_membership membership)
     atomic_store_explicit(&mpl_process.membership, membership, memory_order_relaxed);
 }
 
-/* Takes the process's lock after noticing a fork. False, without the lock: this thread holds it already (a signal handler
- * that interrupted us) or memory is out; the caller counts a loss or gives up. */
+/* Takes the process's lock after noticing a fork. False, without the lock: this thread holds it already (a signal
+ * handler that interrupted us) or memory is out; the caller counts a loss or gives up. */
 bool mpl_process_lock(void);
 void mpl_process_unlock(void);
 
 /* Is this thread inside a section that mpl_process_lock began? Async-signal-safe. */
 bool mpl_process_is_locked_here(void);
 
-/* Maps a session's control file, or zeros, into the one place where this process looks for it: other threads may be reading
- * there at any time. Under the lock. False: with a sentence, and everything as before. */
+/* Maps a session's control file, or zeros, into the one place where this process looks for it: other threads may be
+ * reading there at any time. Under the lock. False: with a sentence, and everything as before. */
 bool mpl_process_map_control(int fd);
 void mpl_process_unmap_control(void);
 

@@ -29,10 +29,10 @@ struct arena {
 };
 #define ARENA_PRODUCERS (sizeof((struct arena *)0)->producer / sizeof(struct mpl_producer))
 
-static struct arena *arenas;            /* newest first; in a forked child NULL again: stale pointers never meet a new owner */
-static uint32_t arena_used;             /* of the newest */
-static struct mpl_producer *all;        /* every producer ever made in this process */
-static struct mpl_producer *free_list;  /* those whose threads have ended */
+static struct arena *arenas;     /* newest first; in a forked child NULL again: stale pointers never meet a new owner */
+static uint32_t arena_used;      /* of the newest */
+static struct mpl_producer *all; /* every producer ever made in this process */
+static struct mpl_producer *free_list;                 /* those whose threads have ended */
 static _Atomic(struct mpl_producer *) shared_producer; /* used under shared_ring_lock; compared with by everybody */
 static bool has_thread_key;
 static pthread_key_t thread_key;
@@ -121,7 +121,8 @@ static void end_thread(void *arg)
     errno = saved_errno;
 }
 
-/* A shared object that contains this file is being unloaded, or the process ends: later ends of threads must not call in. */
+/* A shared object that contains this file is being unloaded, or the process ends: later ends of threads must not call
+ * in. */
 __attribute__((destructor)) static void forget_thread_ends(void)
 {
     if (has_thread_key)
@@ -192,11 +193,12 @@ static uint32_t current_epoch(void) { return atomic_load_explicit(&mpl_process.e
 
 static void count_unwritten(bool is_nested)
 {
-    /* Inside a log call of this thread the segment stays: detaching waits for `busy`. Elsewhere it may be on its way out. */
+    /* Inside a log call of this thread the segment stays: detaching waits for `busy`. Elsewhere it may be on its way
+     * out. */
     bool is_safe = mpl_thread.producer && atomic_load_explicit(&mpl_thread.producer->busy, memory_order_relaxed);
     unsigned cause = is_nested ? MPL_LOST_NESTED : MPL_LOST_NO_RING;
-    _Atomic uint64_t *counters =
-        is_safe && mpl_process.segment.head ? mpl_process.segment.head->lost : mpl_process.lost_unattached;
+    _Atomic uint64_t *counters = is_safe && mpl_process.segment.head ? mpl_process.segment.head->lost
+                                                                     : mpl_process.lost_unattached;
     atomic_fetch_add_explicit(&counters[cause], 1, memory_order_relaxed);
 }
 
@@ -235,7 +237,8 @@ static bool take_ring(struct mpl_producer *p, enum mpl_claim purpose)
     return true;
 }
 
-/* Makes the process a member if it is not one, and returns the thread's producer, attached. Under the process's lock. */
+/* Makes the process a member if it is not one, and returns the thread's producer, attached. Under the process's lock.
+ */
 static struct mpl_producer *attach(void)
 {
     if (mpl_process_membership() == MPL_PROCESS_NEW || mpl_process_membership() == MPL_PROCESS_INHERITED) {

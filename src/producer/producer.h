@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * One producer per thread that logs: its private view of its ring. Life: attach at the first record (or after a fork or a
- * change of session), reserve/commit per record, close at the thread's end.
+ * One producer per thread that logs: its private view of its ring. Life: attach at the first record (or after a fork or
+ * a change of session), reserve/commit per record, close at the thread's end.
  *
- * Memory: producers lie in MADV_WIPEONFORK pages that are never unmapped. In a forked child they read zero: epoch 0 matches
- * nothing, so the first call takes the slow path, and nothing of the parent's ring can be written.
+ * Memory: producers lie in MADV_WIPEONFORK pages that are never unmapped. In a forked child they read zero: epoch 0
+ * matches nothing, so the first call takes the slow path, and nothing of the parent's ring can be written.
  */
 #ifndef MPL_PRODUCER_PRODUCER_H
 #define MPL_PRODUCER_PRODUCER_H
@@ -18,26 +18,26 @@
 
 struct mpl_producer {
     /* the line a log call works on */
-    _Atomic uint32_t busy;  /* 1: the thread may be touching its ring. Set before `epoch` is compared, cleared with release;
-                               partner: mpl_producer_detach_all, which changes the epoch, lets all CPUs pass a barrier, and
-                               waits for 0 */
-    uint32_t epoch;         /* of the process when this was attached; 0: wiped, or never */
-    char *cur, *limit;      /* where the next record goes; end of the free space that lies in one piece */
-    uint64_t write_pos;     /* what ring->write_pos holds */
-    struct mpl_ring *ring;  /* NULL: none of its own */
+    /* 1: the thread may be touching its ring. Set before `epoch` is compared, cleared with release. Partner:
+     * mpl_producer_detach_all, which changes the epoch, lets all CPUs pass a barrier, and waits for 0. */
+    _Atomic uint32_t busy;
+    uint32_t epoch;          /* of the process when this was attached; 0: wiped, or never */
+    char *cur, *limit;       /* where the next record goes; end of the free space that lies in one piece */
+    uint64_t write_pos;      /* what ring->write_pos holds */
+    struct mpl_ring *ring;   /* NULL: none of its own */
     _Atomic uint64_t *watch; /* ring->watch */
-    uint64_t notified;      /* the cold count that the collector has been told about */
+    uint64_t notified;       /* the cold count that the collector has been told about */
 
     /* slow paths */
     alignas(MPL_CACHE_LINE) struct mpl_ring_map *map;
-    uint64_t check_stamp;   /* not before this stamp is the collector's life looked at again */
+    uint64_t check_stamp;    /* not before this stamp is the collector's life looked at again */
     uint64_t lossy_read_pos; /* is_lossy: read_pos when waiting was given up */
     bool is_lossy;
-    bool names_are_stale;   /* a NAMES record must come before the next one */
-    bool is_shared;         /* no ring of its own: writes into the process's shared one, or is that one */
-    uint32_t session;       /* mpl_process.sessions when `ring` was claimed */
-    uint32_t names_thread;  /* shared ring: whose names stand there */
-    uint32_t process_len;   /* the process's name as of `epoch` */
+    bool names_are_stale;  /* a NAMES record must come before the next one */
+    bool is_shared;        /* no ring of its own: writes into the process's shared one, or is that one */
+    uint32_t session;      /* mpl_process.sessions when `ring` was claimed */
+    uint32_t names_thread; /* shared ring: whose names stand there */
+    uint32_t process_len;  /* the process's name as of `epoch` */
     char process_name[MPL_NAME_MAX];
     struct mpl_producer *next, *next_free; /* all producers of this process; those whose threads have ended */
 };
@@ -58,14 +58,15 @@ struct mpl_thread {
 #endif
 extern _Thread_local struct mpl_thread mpl_thread MPL_TLS_MODEL;
 
-/* Makes the calling thread ready to write: attaches it if necessary, joining or starting a session. Returns a producer with
- * `busy` set (the shared one with its lock held), or NULL: nested call (counted as lost), or no session (the caller may
- * write directly). Must be ended with mpl_producer_end if not NULL. */
+/* Makes the calling thread ready to write: attaches it if necessary, joining or starting a session. Returns a producer
+ * with `busy` set (the shared one with its lock held), or NULL: nested call (counted as lost), or no session (the
+ * caller may write directly). Must be ended with mpl_producer_end if not NULL. */
 struct mpl_producer *mpl_producer_begin(bool *is_nested);
 void mpl_producer_end(struct mpl_producer *p);
 
-/* Between begin and end: takes the process's lock. False, without it: the session has changed, or the lock is not to be had;
- * then the call begins again or ends. While the lock is held `busy` is 0, since whoever detaches holds it and waits for 0. */
+/* Between begin and end: takes the process's lock. False, without it: the session has changed, or the lock is not to be
+ * had; then the call begins again or ends. While the lock is held `busy` is 0, since whoever detaches holds it and
+ * waits for 0. */
 bool mpl_producer_lock(struct mpl_producer *p);
 void mpl_producer_unlock(struct mpl_producer *p);
 
@@ -80,7 +81,8 @@ static inline void mpl_producer_commit(struct mpl_producer *p, uint64_t bytes, u
 {
     p->cur += bytes;
     p->write_pos += bytes;
-    /* Partner: look_at_ring in collector/pass.c, acquire: the record's bytes are there when the position covers them. */
+    /* Partner: look_at_ring in collector/pass.c, acquire: the record's bytes are there when the position covers them.
+     */
     atomic_store_explicit(&p->ring->write_pos, p->write_pos, memory_order_release);
     /* The load below must not move above the store; the CPU's part of that is the collector's membarrier. */
     atomic_signal_fence(memory_order_seq_cst);

@@ -13,7 +13,8 @@
 #include "shm/codec.h"
 
 /* Writes head and cut count; returns the body. */
-static inline char *mpl_record_start(struct mpl_producer *p, uint32_t kind, uint64_t bytes, uint64_t ids, uint64_t cut_bytes)
+static inline char *mpl_record_start(struct mpl_producer *p, uint32_t kind, uint64_t bytes, uint64_t ids,
+                                     uint64_t cut_bytes)
 {
     struct mpl_record_head head = {
         .kind_words = mpl_kind_words(kind | (cut_bytes ? MPL_RECORD_CUT : 0), bytes),

@@ -35,11 +35,8 @@ static void describe(struct mplog_site *site, const struct mpl_cformat *f, bool 
             is_simple = is_simple && f->arg[i].limit == MPL_NO_LIMIT && f->arg[i].limit_arg < 0;
             break;
         case MPL_ARG_LONG_DOUBLE:
-        case MPL_ARG_WIDE_STRING:
-            is_simple = false;
-            break;
-        default:
-            break;
+        case MPL_ARG_WIDE_STRING: is_simple = false; break;
+        default: break;
         }
     }
     site->string_mask = string_mask;
@@ -65,8 +62,8 @@ bool mpl_site_define(struct mplog_site *site)
     bool has_error = mpl_site_has_error(site, &f);
     struct mpl_def def = {
         .kind = MPL_DEF_SITE,
-        .flags = (uint16_t)((site->flags & MPLOG_SITE_ERRNO_ ? MPL_DEF_SHOW_ERROR : 0) | (has_error ? MPL_DEF_HAS_ERROR : 0) |
-                            (is_format ? 0 : MPL_DEF_NOT_A_FORMAT)),
+        .flags = (uint16_t)((site->flags & MPLOG_SITE_ERRNO_ ? MPL_DEF_SHOW_ERROR : 0) |
+                            (has_error ? MPL_DEF_HAS_ERROR : 0) | (is_format ? 0 : MPL_DEF_NOT_A_FORMAT)),
         .id = mpl_process.last_def_id + 1,
         .line = site->line,
     };

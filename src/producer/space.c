@@ -9,8 +9,8 @@
 #include "shm/control.h"
 #include "shm/wake.h"
 
-/* A full ring is looked at again after 100 us, then at growing intervals. Short fixed sleeps of many producers starve the
- * collector (256 processes: 14 s instead of 0.15 s); beyond 25 ms nothing is gained. */
+/* A full ring is looked at again after 100 us, then at growing intervals. Short fixed sleeps of many producers starve
+ * the collector (256 processes: 14 s instead of 0.15 s); beyond 25 ms nothing is gained. */
 #define BACKOFF_LEAST_NS UINT64_C(100000)
 #define BACKOFF_MOST_NS UINT64_C(25000000)
 
@@ -55,11 +55,12 @@ static void switch_ring(struct mpl_producer *p, struct mpl_ring_map *m)
     p->notified = 0;
     p->is_lossy = false;
     p->names_are_stale = true;
-    atomic_fetch_add(&mpl_process.control->head.news, 1); /* the first record there finds it cold and wakes the collector */
+    atomic_fetch_add(&mpl_process.control->head.news,
+                     1); /* the first record there finds it cold and wakes the collector */
 }
 
-/* Another ring of `data_bytes` for this thread; the one it has is closed. False: no memory, no budget, or the session has
- * changed meanwhile. */
+/* Another ring of `data_bytes` for this thread; the one it has is closed. False: no memory, no budget, or the session
+ * has changed meanwhile. */
 static bool change_ring(struct mpl_producer *p, enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes)
 {
     if (!mpl_producer_lock(p))
@@ -94,13 +95,14 @@ static bool grow(struct mpl_producer *p, uint64_t bytes)
 static void count_loss(struct mpl_producer *p, enum mpl_ring_loss cause)
 {
     _Atomic uint64_t *n = &p->ring->lost[cause];
-    /* One writer: no read-modify-write needed. No wake either: the ring is full, so the collector has been told of it, and
-     * it looks at the counters when it drains the ring. Partner: collector/loss.c. */
+    /* One writer: no read-modify-write needed. No wake either: the ring is full, so the collector has been told of it,
+     * and it looks at the counters when it drains the ring. Partner: collector/loss.c. */
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_release);
 }
 
-/* Waits while the collector makes progress, in all at most block_timeout. After one wait in vain the ring is lossy: calls
- * return at once until read_pos moves, so that a stuck disk costs a program one timeout and not one per record. */
+/* Waits while the collector makes progress, in all at most block_timeout. After one wait in vain the ring is lossy:
+ * calls return at once until read_pos moves, so that a stuck disk costs a program one timeout and not one per record.
+ */
 static bool wait_for_room(struct mpl_producer *p, uint64_t bytes)
 {
     uint64_t read_pos = atomic_load_explicit(&p->ring->read_pos, memory_order_relaxed);

@@ -10,9 +10,9 @@
 /* The largest record: a message of MPL_MESSAGE_MAX bytes and its fields. */
 #define MPL_SPACE_RECORD_MAX (MPL_MESSAGE_MAX + (1u << 20))
 
-/* Room for a record of `bytes` (a multiple of 8) at p->cur, after the thread's names where they are due. False: the record is
- * lost, and counted, unless p->epoch is no longer the process's: then the session has changed, and the call begins again.
- * The record's stamp must be taken after this. */
+/* Room for a record of `bytes` (a multiple of 8) at p->cur, after the thread's names where they are due. False: the
+ * record is lost, and counted, unless p->epoch is no longer the process's: then the session has changed, and the call
+ * begins again. The record's stamp must be taken after this. */
 bool mpl_space_reserve(struct mpl_producer *p, uint64_t bytes);
 
 /* The same without names. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * How a process finds the session it was born into: MPLOG_SESSION names directory and options; where the environment was
- * replaced, the parents are asked: a member has the session's control file mapped, and /proc shows its name.
+ * How a process finds the session it was born into: MPLOG_SESSION names directory and options; where the environment
+ * was replaced, the parents are asked: a member has the session's control file mapped, and /proc shows its name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,8 @@ void mpl_session_unexport(struct mpl_session *s)
 {
     char dir[MPL_DIR_MAX];
     const char *value = getenv(VARIABLE);
-    if (s->is_exported && value && mpl_options_find(mpl_str_from(value), "dir", dir, sizeof dir) && strcmp(dir, s->dir) == 0)
+    if (s->is_exported && value && mpl_options_find(mpl_str_from(value), "dir", dir, sizeof dir) &&
+        strcmp(dir, s->dir) == 0)
         unsetenv(VARIABLE);
     s->is_exported = false;
 }

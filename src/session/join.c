@@ -52,8 +52,8 @@ void mpl_session_abandon(struct mpl_entry *e)
     e->session->control_fd = -1;
 }
 
-/* The session at this name is over, but its directory is still there: its collector is about to remove it, or was killed on
- * the way. Whoever gets the lock of that control file may finish the removal. */
+/* The session at this name is over, but its directory is still there: its collector is about to remove it, or was
+ * killed on the way. Whoever gets the lock of that control file may finish the removal. */
 static void clear_the_name(struct mpl_session *s)
 {
     if (mpl_control_lock(s->control_fd))

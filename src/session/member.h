@@ -7,8 +7,8 @@
 
 #include "session/session.h"
 
-/* Claims a slot in the control file at session->control_fd, creates the segment in `dir_fd` and declares the slot active.
- * 0; -ESHUTDOWN: the session is over; else -errno with a sentence. */
+/* Claims a slot in the control file at session->control_fd, creates the segment in `dir_fd` and declares the slot
+ * active. 0; -ESHUTDOWN: the session is over; else -errno with a sentence. */
 int mpl_member_enter(struct mpl_entry *e, int dir_fd);
 
 /* Gives up what mpl_member_enter took, before anything was logged. */

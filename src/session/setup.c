@@ -98,8 +98,8 @@ static bool is_same_file(const struct mpl_options *wanted, const struct mpl_sess
     const char *theirs = s->options.o.log_file, *ours = wanted->o.log_file;
     if (!ours)
         return true;
-    return theirs && (strcmp(ours, theirs) == 0 || (stat(ours, &a) == 0 && stat(theirs, &b) == 0 && a.st_dev == b.st_dev &&
-                                                    a.st_ino == b.st_ino));
+    return theirs && (strcmp(ours, theirs) == 0 ||
+                      (stat(ours, &a) == 0 && stat(theirs, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino));
 }
 
 /* The log file, opened as a trial and kept open until the session stands. */
@@ -134,8 +134,8 @@ static void close_log_file(struct trial *t, bool is_failure)
     mpl_file_close(&t->file);
 }
 
-/* A collector thread that serves the session we have left ends with it, or leaves it to its other members; only then may
- * the control file be closed, which gives up this process's lock on it. */
+/* A collector thread that serves the session we have left ends with it, or leaves it to its other members; only then
+ * may the control file be closed, which gives up this process's lock on it. */
 static void close_current(void)
 {
     mpl_collector_thread_stop(current.control_dev, current.control_ino, EXIT_WAIT_MS);
@@ -232,12 +232,9 @@ static bool has_inherited(void)
 {
     switch (mpl_process_membership()) {
     case MPL_PROCESS_MEMBER:
-    case MPL_PROCESS_INHERITED:
-        return !current.is_creator;
-    case MPL_PROCESS_DETACHED:
-        return !current.is_creator && current.dir[0];
-    default:
-        return mpl_session_find(&current);
+    case MPL_PROCESS_INHERITED: return !current.is_creator;
+    case MPL_PROCESS_DETACHED: return !current.is_creator && current.dir[0];
+    default: return mpl_session_find(&current);
     }
 }
 
@@ -345,8 +342,8 @@ int mpl_session_set_level(const char *name, int level)
     return error;
 }
 
-/* The process ends, after all its atexit handlers. What it logged is safe already; this is for those who read the file as
- * soon as it has gone. A forked child that never logged is no member and waits for nothing. */
+/* The process ends, after all its atexit handlers. What it logged is safe already; this is for those who read the file
+ * as soon as it has gone. A forked child that never logged is no member and waits for nothing. */
 __attribute__((destructor)) static void wait_at_exit(void)
 {
     if (!atomic_load_explicit(&mpl_process.guard, memory_order_relaxed))

@@ -15,8 +15,8 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* What runs on it is execve and a handful of system calls; the rest is for the dynamic linker's lazy binding, which saves
- * vector registers (up to 2.5 KiB) at each first call. */
+/* What runs on it is execve and a handful of system calls; the rest is for the dynamic linker's lazy binding, which
+ * saves vector registers (up to 2.5 KiB) at each first call. */
 #define STACK_BYTES 32768u
 
 struct plan {

@@ -19,15 +19,16 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* Who has said that it starts a collector gets this long before another may try: a helper needs 1 ms, or 50 on a machine
- * that is busy with other things. */
+/* Who has said that it starts a collector gets this long before another may try: a helper needs 1 ms, or 50 on a
+ * machine that is busy with other things. */
 #define CLAIM_NS (100 * NS_PER_MS)
 
 #define READY_WAIT_NS (5000 * NS_PER_MS)
 
-/* Variables that the helper needs to start at all, or to convert encodings. It gets no others: what steers the host must
- * not steer a process that outlives it. */
-static const char *const passed_on[] = {"LD_LIBRARY_PATH", "GCONV_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+/* Variables that the helper needs to start at all, or to convert encodings. It gets no others: what steers the host
+ * must not steer a process that outlives it. */
+static const char *const passed_on[] = {"LD_LIBRARY_PATH", "GCONV_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS",
+                                        "LSAN_OPTIONS"};
 
 #define PASSED_ON (sizeof passed_on / sizeof passed_on[0])
 #define ENVIRONMENT_BYTES 4096u
@@ -72,7 +73,7 @@ static pid_t spawn_helper(const struct mpl_session *s)
     int fds[CANDIDATES_MAX], keep[CANDIDATES_MAX + 1];
     unsigned n = 0, count = candidates(s, fds);
     argv[n++] = (char *)(uintptr_t)s->options.o.helper;
-    argv[n++] = (char *)(uintptr_t)"collect";
+    argv[n++] = (char *)(uintptr_t) "collect";
     argv[n++] = (char *)(uintptr_t)s->dir;
     for (unsigned i = 0; i < count; i++) {
         struct mpl_text t = {digits[i], 0, sizeof digits[i]};
@@ -111,7 +112,8 @@ static bool wait_until_ready(struct mpl_control *c, pid_t pid)
         is_dead = pid_fd >= 0 && poll(&p, 1, 0) > 0;
         is_ready = atomic_load(&c->head.state) == MPL_SESSION_RUNNING;
         if (!is_ready)
-            mpl_os_futex_wait(&c->head.state, MPL_SESSION_NEW, 10 * NS_PER_MS); /* woken by serve() in collector/life.c */
+            mpl_os_futex_wait(&c->head.state, MPL_SESSION_NEW,
+                              10 * NS_PER_MS); /* woken by serve() in collector/life.c */
     }
     if (pid_fd >= 0)
         close(pid_fd);

@@ -35,10 +35,10 @@
 #define MPL_CACHE_LINE 64
 #define MPL_PAGE_BYTES 4096u
 
-#define MPL_SINKS_MAX 32u        /* one bit each in a record's sink mask */
-#define MPL_SLOTS_MAX 4096u      /* member processes alive at one time; 64 bytes each */
+#define MPL_SINKS_MAX 32u         /* one bit each in a record's sink mask */
+#define MPL_SLOTS_MAX 4096u       /* member processes alive at one time; 64 bytes each */
 #define MPL_ATTENTION_BITS 65536u /* rings that may go cold; 8 KiB, scanned in 0.3 us */
-#define MPL_OVERRIDES_MAX 64u    /* logger names with a session-wide level */
+#define MPL_OVERRIDES_MAX 64u     /* logger names with a session-wide level */
 #define MPL_OVERRIDE_NAME_MAX 120u
 
 /* ---- control ---- */
@@ -60,16 +60,16 @@ enum mpl_slot_state {
 /* One member process. The word carries state, generation and pid together, so that a claim names its claimer in one
  * compare-and-swap and a collector never meets a claimed slot without a pid. */
 struct mpl_slot {
-    /* bits 0-7 state, 8-31 generation, 32-63 pid. Joiner: FREE -> JOINING -> ACTIVE -> LEAVING; collector: any -> FREE with
-     * the next generation. Each step is a compare-and-swap: a joiner that was taken for dead notices and joins again.
-     * Partners: slot.c (joiner), member.c (collector). */
+    /* bits 0-7 state, 8-31 generation, 32-63 pid. Joiner: FREE -> JOINING -> ACTIVE -> LEAVING; collector: any -> FREE
+     * with the next generation. Each step is a compare-and-swap: a joiner that was taken for dead notices and joins
+     * again. Partners: slot.c (joiner), member.c (collector). */
     _Atomic uint64_t word;
     _Atomic uint64_t segment_serial; /* seg<serial>; stored before the file is created, so that it can be deleted */
-    uint64_t start_time;   /* /proc/PID/stat field 22, clock ticks since boot; with the pid, tells a reused pid */
-    uint64_t pid_ns;       /* inode of /proc/self/ns/pid as the member sees it */
-    uint64_t stderr_dev;   /* what descriptor 2 was when the member joined; 0 0: closed */
+    uint64_t start_time; /* /proc/PID/stat field 22, clock ticks since boot; with the pid, tells a reused pid */
+    uint64_t pid_ns;     /* inode of /proc/self/ns/pid as the member sees it */
+    uint64_t stderr_dev; /* what descriptor 2 was when the member joined; 0 0: closed */
     uint64_t stderr_ino;
-    uint32_t flags;        /* MPL_SLOT_* */
+    uint32_t flags; /* MPL_SLOT_* */
     uint32_t reserved[3];
 };
 _Static_assert(sizeof(struct mpl_slot) == 64, "one cache line a slot");
@@ -97,14 +97,14 @@ struct mpl_control_head {
     /* facts: written before the directory gets its name, never changed */
     uint32_t magic, abi_version;
     uint64_t control_bytes;
-    char session_id[40];      /* 32 hex digits, NUL */
-    char boot_id[40];         /* /proc/sys/kernel/random/boot_id */
+    char session_id[40]; /* 32 hex digits, NUL */
+    char boot_id[40];    /* /proc/sys/kernel/random/boot_id */
     uint32_t creator_pid;
-    uint32_t clock_kind;      /* enum mpl_clock_kind (base/clock.h): every stamp of the session */
-    uint64_t stamp_base;      /* one reading of the stamp clock ... */
+    uint32_t clock_kind;        /* enum mpl_clock_kind (base/clock.h): every stamp of the session */
+    uint64_t stamp_base;        /* one reading of the stamp clock ... */
     uint64_t monotonic_base_ns; /* ... and of CLOCK_MONOTONIC at the same moment */
-    int32_t level;            /* the root logger's level for those who join */
-    uint32_t overflow;        /* enum mpl_overflow */
+    int32_t level;              /* the root logger's level for those who join */
+    uint32_t overflow;          /* enum mpl_overflow */
     uint64_t block_timeout_ns;
     uint64_t ring_initial_bytes, ring_max_bytes, ring_budget_bytes;
 
@@ -112,29 +112,29 @@ struct mpl_control_head {
                                                                   readers: logger.c and mplog.h */
     alignas(MPL_CACHE_LINE) _Atomic uint32_t state; /* enum mpl_session_state. Collector writes; joiners read after they
                                                        claimed a slot (slot.c), both with seq_cst */
-    _Atomic uint32_t sink_count;     /* release by who adds a sink, acquire by the collector */
-    _Atomic uint32_t collector_pid;  /* for people and stat; never proof of life */
-    _Atomic uint32_t takeovers;      /* collectors so far; a collector that finds it changed has been replaced and stops */
+    _Atomic uint32_t sink_count;                    /* release by who adds a sink, acquire by the collector */
+    _Atomic uint32_t collector_pid;                 /* for people and stat; never proof of life */
+    _Atomic uint32_t takeovers; /* collectors so far; a collector that finds it changed has been replaced and stops */
     _Atomic uint32_t collector_kind; /* enum mpl_collector_kind */
     _Atomic uint64_t spawn_claim_ns; /* CLOCK_MONOTONIC; who may start a collector now (spawn.c) */
     _Atomic uint64_t segment_serial; /* next seg<serial> */
     _Atomic uint32_t slots_used;     /* no slot from this one on has ever been claimed */
 
     alignas(MPL_CACHE_LINE) _Atomic uint32_t wake_word; /* futex. Wakers add 1, then FUTEX_WAKE (wake.c) */
-    _Atomic uint32_t sleeping;  /* 1: the collector waits for wake_word, or is about to. seq_cst against attention, news
-                                   and flush_wanted, which it looks at again in between */
-    _Atomic uint32_t news;      /* members or rings were added or closed; the collector looks at all slots when it changed */
+    _Atomic uint32_t sleeping; /* 1: the collector waits for wake_word, or is about to. seq_cst against attention, news
+                                  and flush_wanted, which it looks at again in between */
+    _Atomic uint32_t news; /* members or rings were added or closed; the collector looks at all slots when it changed */
 
     /* All four seq_cst: the collector stores the first two and then reads the third, a flusher the reverse (wake.c). */
     alignas(MPL_CACHE_LINE) _Atomic uint64_t written_until; /* every record stamped before this is in the files */
-    _Atomic uint64_t streamed_until; /* the same for the streams */
-    _Atomic uint64_t flush_wanted;   /* greatest stamp anybody waits for */
-    _Atomic uint32_t flush_word;     /* futex; the collector adds 1 when one of the first two has moved past the third */
+    _Atomic uint64_t streamed_until;                        /* the same for the streams */
+    _Atomic uint64_t flush_wanted;                          /* greatest stamp anybody waits for */
+    _Atomic uint32_t flush_word; /* futex; the collector adds 1 when one of the first two has moved past the third */
 
-    alignas(MPL_CACHE_LINE) _Atomic uint64_t batch_seq; /* batches decided. This store (release; acquire by successors) is
-                                                           the moment at which a batch becomes fact */
-    _Atomic uint64_t records_merged; /* records taken from rings */
-    _Atomic uint64_t records_lost;   /* records that producers counted as lost */
+    alignas(MPL_CACHE_LINE) _Atomic uint64_t batch_seq; /* batches decided. This store (release; acquire by successors)
+                                                           is the moment at which a batch becomes fact */
+    _Atomic uint64_t records_merged;                    /* records taken from rings */
+    _Atomic uint64_t records_lost;                      /* records that producers counted as lost */
 };
 
 struct mpl_control {
@@ -149,8 +149,8 @@ struct mpl_control {
  *
  * The collector's progress in a ring, a segment or a stream is kept twice. A batch fills the copy that is not in force
  * and gives it the tag batch_seq + 1, last and with release; storing batch_seq then brings the new copies of all rings,
- * segments and streams into force at once. In force is the copy with the highest tag <= batch_seq. A new collector first
- * clears the tags above batch_seq: they are of a batch that was never decided. */
+ * segments and streams into force at once. In force is the copy with the highest tag <= batch_seq. A new collector
+ * first clears the tags above batch_seq: they are of a batch that was never decided. */
 
 /* ---- segment ---- */
 
@@ -178,7 +178,7 @@ struct mpl_def {
 struct mpl_def_extent {
     _Atomic uint64_t next_offset; /* 0: none yet. Release by the process, acquire by the collector */
     uint64_t data_bytes;
-    _Atomic uint64_t write_pos;   /* bytes of complete entries. Release by the process, acquire by the collector */
+    _Atomic uint64_t write_pos; /* bytes of complete entries. Release by the process, acquire by the collector */
     uint64_t reserved[5];
 };
 
@@ -209,9 +209,9 @@ struct mpl_segment {
 /* ---- ring ---- */
 
 enum mpl_ring_state {
-    MPL_RING_FREE = 0,    /* may be claimed; its data pages may have been given back */
-    MPL_RING_OPEN = 1,    /* a thread writes */
-    MPL_RING_CLOSED = 2,  /* nobody writes any more; to be drained */
+    MPL_RING_FREE = 0,   /* may be claimed; its data pages may have been given back */
+    MPL_RING_OPEN = 1,   /* a thread writes */
+    MPL_RING_CLOSED = 2, /* nobody writes any more; to be drained */
 };
 
 enum mpl_ring_loss {
@@ -235,8 +235,8 @@ _Static_assert(sizeof(struct mpl_ring_progress) == MPL_CACHE_LINE, "one line eac
 
 struct mpl_names {
     _Atomic uint64_t tag;
-    uint64_t thread;       /* %(thread)d */
-    uint32_t process;      /* %(process)d: the pid as the process sees it */
+    uint64_t thread;  /* %(thread)d */
+    uint32_t process; /* %(process)d: the pid as the process sees it */
     uint16_t process_len, thread_len;
     char text[2 * MPL_NAME_MAX]; /* process name, thread name */
 };
@@ -246,20 +246,21 @@ struct mpl_names {
 struct mpl_ring {
     /* written under the process's lock before the ring is linked or reopened */
     uint32_t magic;
-    _Atomic uint32_t state;      /* enum mpl_ring_state. Process: FREE -> OPEN -> CLOSED (release, after its last record);
-                                    collector: CLOSED -> FREE when drained, cold and without index (release) */
-    uint64_t data_offset;        /* in the segment file */
-    uint64_t data_bytes;         /* power of two */
-    _Atomic uint64_t claim;      /* counts claims of rings in this process; ties of stamps go to the lower claim */
+    _Atomic uint32_t state; /* enum mpl_ring_state. Process: FREE -> OPEN -> CLOSED (release, after its last record);
+                               collector: CLOSED -> FREE when drained, cold and without index (release) */
+    uint64_t data_offset;   /* in the segment file */
+    uint64_t data_bytes;    /* power of two */
+    _Atomic uint64_t claim; /* counts claims of rings in this process; ties of stamps go to the lower claim */
     _Atomic uint64_t next_offset; /* next ring of the segment, 0: none yet; set once, to a higher offset */
     uint64_t reserved[3];
 
     alignas(MPL_CACHE_LINE) _Atomic uint64_t write_pos; /* producer: release after the record; collector: acquire */
 
-    alignas(MPL_CACHE_LINE) _Atomic uint64_t read_pos;  /* collector: release after the batch is decided; producer: acquire */
+    alignas(MPL_CACHE_LINE) _Atomic uint64_t
+        read_pos; /* collector: release after the batch is decided; producer: acquire */
 
-    /* The watch promise. Collector writes (release), producer reads after publishing. >= MPL_STAMP_LEAST: "I look at this
-     * ring again before that stamp"; below: the ring is cold, and this is the number of times it has become so. */
+    /* The watch promise. Collector writes (release), producer reads after publishing. >= MPL_STAMP_LEAST: "I look at
+     * this ring again before that stamp"; below: the ring is cold, and this is the number of times it has become so. */
     alignas(MPL_CACHE_LINE) _Atomic uint64_t watch;
     _Atomic uint32_t index; /* bit in control.attention, or MPL_NO_INDEX: tell by `news`. Collector: before `watch` */
     _Atomic uint64_t cold_count; /* the last count used, for a successor that finds a promise in `watch` */
@@ -311,17 +312,17 @@ struct mpl_names_record {
 
 /* FULL: a field sequence. Unknown tags are skipped, so that a newer producer may send more. */
 enum mpl_field_tag {
-    MPL_FIELD_MESSAGE = 1,   /* text */
-    MPL_FIELD_LOGGER = 2,    /* text; %(name)s */
+    MPL_FIELD_MESSAGE = 1, /* text */
+    MPL_FIELD_LOGGER = 2,  /* text; %(name)s */
     MPL_FIELD_LEVEL_NAME = 3,
-    MPL_FIELD_LEVEL = 4,     /* i64 */
+    MPL_FIELD_LEVEL = 4, /* i64 */
     MPL_FIELD_PATH = 5,
-    MPL_FIELD_LINE = 6,      /* i64 */
+    MPL_FIELD_LINE = 6, /* i64 */
     MPL_FIELD_FUNCTION = 7,
-    MPL_FIELD_CREATED = 8,   /* i64, ns since the epoch: the time shown, which need not be the order stamp */
-    MPL_FIELD_THREAD = 9,    /* i64 */
+    MPL_FIELD_CREATED = 8, /* i64, ns since the epoch: the time shown, which need not be the order stamp */
+    MPL_FIELD_THREAD = 9,  /* i64 */
     MPL_FIELD_THREAD_NAME = 10,
-    MPL_FIELD_PROCESS = 11,  /* i64 */
+    MPL_FIELD_PROCESS = 11, /* i64 */
     MPL_FIELD_PROCESS_NAME = 12,
     MPL_FIELD_TASK_NAME = 13,
     MPL_FIELD_EXCEPTION = 14, /* text; follows the line */
@@ -331,7 +332,13 @@ enum mpl_field_tag {
     MPL_FIELD_VALUE = 18,     /* a typed key/value pair: u8 type, u8 key_len, key, value */
 };
 
-enum mpl_value_type { MPL_VALUE_TEXT = 1, MPL_VALUE_INT = 2, MPL_VALUE_FLOAT = 3, MPL_VALUE_BOOL = 4, MPL_VALUE_NULL = 5 };
+enum mpl_value_type {
+    MPL_VALUE_TEXT = 1,
+    MPL_VALUE_INT = 2,
+    MPL_VALUE_FLOAT = 3,
+    MPL_VALUE_BOOL = 4,
+    MPL_VALUE_NULL = 5
+};
 
 struct mpl_field {
     uint32_t tag;
@@ -350,10 +357,10 @@ struct mpl_intent {
 
 struct mpl_batch {
     uint32_t magic, ends_max;
-    uint64_t data_bytes;      /* room for bytes; they begin at MPL_PAGE_BYTES + ends_max * 4 */
-    _Atomic uint64_t tag;     /* decided if <= control.batch_seq; 0 while the fields below change */
+    uint64_t data_bytes;  /* room for bytes; they begin at MPL_PAGE_BYTES + ends_max * 4 */
+    _Atomic uint64_t tag; /* decided if <= control.batch_seq; 0 while the fields below change */
     uint64_t len;
-    uint32_t record_count;    /* ends[] in use: where each record's bytes end; rotation happens only there */
+    uint32_t record_count; /* ends[] in use: where each record's bytes end; rotation happens only there */
     uint32_t reserved;
     _Atomic uint64_t done;    /* bytes known to be in the file; release after each write */
     struct mpl_intent intent; /* written whole before the write it announces */
@@ -372,7 +379,7 @@ struct mpl_stream_progress {
 
 struct mpl_stream {
     uint32_t magic, reserved0;
-    uint64_t data_bytes;          /* power of two */
+    uint64_t data_bytes;                                            /* power of two */
     alignas(MPL_CACHE_LINE) struct mpl_stream_progress progress[2]; /* collector's main thread */
     alignas(MPL_CACHE_LINE) _Atomic uint64_t write_pos; /* in force; main thread: release; writer thread: acquire */
     alignas(MPL_CACHE_LINE) _Atomic uint64_t read_pos;  /* writer thread: release after write(); main thread: acquire */

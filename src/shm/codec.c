@@ -83,17 +83,14 @@ bool mpl_codec_args(const struct mpl_raw_record *r, const struct mpl_cformat *f,
         bool is_good = next_word(&c, &word[0]);
         switch (f->arg[i].class) {
         case MPL_ARG_STRING:
-        case MPL_ARG_WIDE_STRING:
-            is_good = is_good && next_string(&c, word[0], &args[i].str);
-            break;
+        case MPL_ARG_WIDE_STRING: is_good = is_good && next_string(&c, word[0], &args[i].str); break;
         case MPL_ARG_LONG_DOUBLE:
             is_good = is_good && next_word(&c, &word[1]);
             args[i].long_double = 0;
             memcpy(&args[i].long_double, word,
                    sizeof args[i].long_double < sizeof word ? sizeof args[i].long_double : sizeof word);
             break;
-        default:
-            args[i].word = word[0];
+        default: args[i].word = word[0];
         }
         if (!is_good)
             return false;

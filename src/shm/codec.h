@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Records to bytes and back. Writing: the producer has reserved the bytes. Reading: the bytes have been copied out of shared
- * memory; everything is checked against the copy, and results are views into it.
+ * Records to bytes and back. Writing: the producer has reserved the bytes. Reading: the bytes have been copied out of
+ * shared memory; everything is checked against the copy, and results are views into it.
  */
 #ifndef MPL_SHM_CODEC_H
 #define MPL_SHM_CODEC_H
@@ -44,7 +44,7 @@ char *mpl_field_put_i64(char *at, uint32_t tag, int64_t value);
 /* One record, copied out. */
 struct mpl_raw_record {
     struct mpl_record_head head;
-    const char *body;   /* behind the head */
+    const char *body;    /* behind the head */
     uint64_t body_bytes; /* without the word of MPL_RECORD_CUT */
     uint64_t cut_bytes;
 };
@@ -52,8 +52,8 @@ struct mpl_raw_record {
 /* Checks a copy of `bytes` bytes that begins with a record of that size. False: not a record. */
 bool mpl_codec_open(struct mpl_raw_record *r, const char *copy, uint64_t bytes);
 
-/* DEFERRED: fills args[] as `f` describes them, views into the body, and *error (has_error: one more word). False: the body
- * does not fit the format. */
+/* DEFERRED: fills args[] as `f` describes them, views into the body, and *error (has_error: one more word). False: the
+ * body does not fit the format. */
 bool mpl_codec_args(const struct mpl_raw_record *r, const struct mpl_cformat *f, bool has_error, struct mpl_arg *args,
                     int *error);
 

@@ -71,7 +71,8 @@ int mpl_control_open(int dir_fd)
 
 struct mpl_control *mpl_control_map(int fd, void *where)
 {
-    void *at = where ? mpl_map_at(where, fd, 0, sizeof(struct mpl_control)) : mpl_map(fd, 0, sizeof(struct mpl_control));
+    void *at = where ? mpl_map_at(where, fd, 0, sizeof(struct mpl_control))
+                     : mpl_map(fd, 0, sizeof(struct mpl_control));
     if (!at)
         mpl_fail_errno(errno, "session file control: cannot be mapped");
     return at;
@@ -131,7 +132,8 @@ static int change(struct mpl_overrides *o, const char *name, int level)
 int mpl_control_set_override(struct mpl_control *c, int fd, const char *name, int level)
 {
     if (strlen(name) > MPL_OVERRIDE_NAME_MAX)
-        return mpl_fail(ENAMETOOLONG, "session level: the logger's name is longer than %u bytes", MPL_OVERRIDE_NAME_MAX);
+        return mpl_fail(ENAMETOOLONG, "session level: the logger's name is longer than %u bytes",
+                        MPL_OVERRIDE_NAME_MAX);
     int error = lock_byte(fd, F_SETLKW, F_WRLCK, OVERRIDES_BYTE);
     if (error < 0)
         return mpl_fail_errno(-error, "session level of %s: cannot lock the session's control file", name);

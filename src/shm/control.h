@@ -13,8 +13,9 @@
 enum mpl_overflow { MPL_OVERFLOW_BLOCK = 0, MPL_OVERFLOW_DROP = 1 };
 enum mpl_collector_kind { MPL_COLLECTOR_NONE = 0, MPL_COLLECTOR_HELPER = 1, MPL_COLLECTOR_THREAD = 2 };
 
-/* Creates and fills `control` in a directory under construction; every byte is allocated, so that no later store can meet a
- * full file system (SIGBUS). `facts`: the first fields of the head. Returns a descriptor, or -errno with a sentence. */
+/* Creates and fills `control` in a directory under construction; every byte is allocated, so that no later store can
+ * meet a full file system (SIGBUS). `facts`: the first fields of the head. Returns a descriptor, or -errno with a
+ * sentence. */
 int mpl_control_create(int dir_fd, const struct mpl_control_head *facts);
 
 /* Opens an existing one after checking magic, version and size. -errno with a sentence: -EPROTO for another version. */
@@ -23,19 +24,21 @@ int mpl_control_open(int dir_fd);
 /* Maps it: at `where` (replacing what is there) or anywhere if that is NULL. NULL on failure, with a sentence. */
 struct mpl_control *mpl_control_map(int fd, void *where);
 
-/* The lock that makes its holder the collector: a record lock on byte 0, of the process, released by its death, and by its
- * closing any descriptor of the file. True: we have it now. */
+/* The lock that makes its holder the collector: a record lock on byte 0, of the process, released by its death, and by
+ * its closing any descriptor of the file. True: we have it now. */
 bool mpl_control_lock(int fd);
 
-/* Is somebody else the collector? False: nobody is, or the calling process itself. `fd` may be any descriptor of the file. */
+/* Is somebody else the collector? False: nobody is, or the calling process itself. `fd` may be any descriptor of the
+ * file. */
 bool mpl_control_has_collector(int fd);
 
-/* Sets (or, with MPL_LEVEL_NOTSET, ends) the override for `name`. One thread of the process at a time; other processes are
- * kept out by the record lock on byte 1. 0, -ENOSPC, -ENAMETOOLONG, or -errno of fcntl; with a sentence. */
+/* Sets (or, with MPL_LEVEL_NOTSET, ends) the override for `name`. One thread of the process at a time; other processes
+ * are kept out by the record lock on byte 1. 0, -ENOSPC, -ENAMETOOLONG, or -errno of fcntl; with a sentence. */
 int mpl_control_set_override(struct mpl_control *c, int fd, const char *name, int level);
 
-/* The override for `name` in the copy that was in force when `generation` was read. False: none. Bytes are taken as they
- * come: a copy that is being rewritten meanwhile gives a wrong level at worst, and the caller reads the generation again. */
+/* The override for `name` in the copy that was in force when `generation` was read. False: none. Bytes are taken as
+ * they come: a copy that is being rewritten meanwhile gives a wrong level at worst, and the caller reads the generation
+ * again. */
 bool mpl_control_get_override(const struct mpl_control *c, uint32_t generation, const char *name, int *level);
 
 #endif

@@ -73,10 +73,7 @@ static int check_private(int fd, const char *path)
 }
 
 /* mkdir whose mode the umask cannot narrow. */
-static int make_private(const char *path)
-{
-    return mkdir(path, 0700) < 0 || chmod(path, 0700) < 0 ? -errno : 0;
-}
+static int make_private(const char *path) { return mkdir(path, 0700) < 0 || chmod(path, 0700) < 0 ? -errno : 0; }
 
 static int open_private(const char *path)
 {
@@ -131,8 +128,8 @@ int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX])
     if (fd < 0)
         rmdir(path);
     else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        /* Only a sweep that wants to know whether a builder lives asks for this lock; without it the builder is taken for
-         * dead, which matters only to a sweep that runs in these milliseconds. */
+        /* Only a sweep that wants to know whether a builder lives asks for this lock; without it the builder is taken
+         * for dead, which matters only to a sweep that runs in these milliseconds. */
     }
     return fd;
 }

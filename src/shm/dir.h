@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Where sessions live: <base>/mplog-<uid>/<id>/. Other users may own <base> and plant what they like there; nothing of theirs
- * is followed, opened or trusted: each directory is opened without following links and checked for owner and mode, and what
- * is in it is reached through its descriptor.
+ * Where sessions live: <base>/mplog-<uid>/<id>/. Other users may own <base> and plant what they like there; nothing of
+ * theirs is followed, opened or trusted: each directory is opened without following links and checked for owner and
+ * mode, and what is in it is reached through its descriptor.
  *
  * Any thread; no allocation but in mpl_dir_delete.
  */
@@ -20,13 +20,14 @@
  * $XDG_RUNTIME_DIR (not for set-id programs), /tmp. False: there is no candidate number `i`. */
 bool mpl_dir_candidate(unsigned i, const char *ring_dir, char path[MPL_DIR_MAX]);
 
-/* Makes <base>/mplog-<uid> if it is missing, checks it and appends it to `path` in place. 0 or -errno with a sentence. */
+/* Makes <base>/mplog-<uid> if it is missing, checks it and appends it to `path` in place. 0 or -errno with a sentence.
+ */
 int mpl_dir_make_parent(char path[MPL_DIR_MAX]);
 
 void mpl_dir_new_id(char id[MPL_ID_DIGITS + 1]);
 
-/* Creates an empty directory <parent>/<id>.new-<random> and returns a descriptor for it, its path in `path`. The descriptor
- * holds a lock as long as it is open, by which others see that the builder lives. -errno with a sentence. */
+/* Creates an empty directory <parent>/<id>.new-<random> and returns a descriptor for it, its path in `path`. The
+ * descriptor holds a lock as long as it is open, by which others see that the builder lives. -errno with a sentence. */
 int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX]);
 
 /* Gives the directory at `built` its final name `path`. -EEXIST: somebody else has published this id. */
@@ -35,12 +36,12 @@ int mpl_dir_publish(const char *built, const char *path);
 /* Opens a session directory after checking it. -errno with a sentence; -ENOENT: it does not exist. */
 int mpl_dir_open(const char *path);
 
-/* Opens or creates a file in the session directory: read-write, close-on-exec, never 0..2, never through a link; must be a
- * regular file of this user. -errno with a sentence. */
+/* Opens or creates a file in the session directory: read-write, close-on-exec, never 0..2, never through a link; must
+ * be a regular file of this user. -errno with a sentence. */
 int mpl_dir_open_file(int dir_fd, const char *name, int flags);
 
-/* Moves the directory out of the way (<path>.gone-<random>) if its `control` is still file (dev, ino), deletes it, and the
- * parent if it is empty. The caller holds the record lock on that control file, so no two do this to one directory.
+/* Moves the directory out of the way (<path>.gone-<random>) if its `control` is still file (dev, ino), deletes it, and
+ * the parent if it is empty. The caller holds the record lock on that control file, so no two do this to one directory.
  * Allocates. False: the name belongs to another incarnation now, which is left alone. */
 bool mpl_dir_retire(const char *path, uint64_t dev, uint64_t ino);
 

@@ -15,7 +15,10 @@ void *mpl_map(int fd, uint64_t offset, uint64_t bytes) { return map(NULL, fd, of
 
 void *mpl_map_populated(int fd, uint64_t offset, uint64_t bytes) { return map(NULL, fd, offset, bytes, MAP_POPULATE); }
 
-void *mpl_map_at(void *where, int fd, uint64_t offset, uint64_t bytes) { return map(where, fd, offset, bytes, MAP_FIXED); }
+void *mpl_map_at(void *where, int fd, uint64_t offset, uint64_t bytes)
+{
+    return map(where, fd, offset, bytes, MAP_FIXED);
+}
 
 void mpl_unmap(void *at, uint64_t bytes) { munmap(at, bytes); }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * All mapping of session files goes through here, so that a test can give every party of one process the same mapping of the
- * same bytes: ThreadSanitizer sees races only within one mapping (tests/unit/one_mapping.c).
+ * All mapping of session files goes through here, so that a test can give every party of one process the same mapping
+ * of the same bytes: ThreadSanitizer sees races only within one mapping (tests/unit/one_mapping.c).
  */
 #ifndef MPL_SHM_MAP_H
 #define MPL_SHM_MAP_H

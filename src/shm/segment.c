@@ -148,8 +148,8 @@ static void publish_def(struct mpl_segment_writer *w, uint64_t bytes)
     atomic_store_explicit(&e->write_pos, at + bytes, memory_order_release); /* partner: read_definitions */
 }
 
-int mpl_segment_define(struct mpl_segment_writer *w, const struct mpl_def *def, struct mpl_str text, struct mpl_str file,
-                       struct mpl_str function)
+int mpl_segment_define(struct mpl_segment_writer *w, const struct mpl_def *def, struct mpl_str text,
+                       struct mpl_str file, struct mpl_str function)
 {
     uint64_t bytes = (sizeof *def + text.len + file.len + function.len + 7) & ~UINT64_C(7);
     if (bytes > MPL_MESSAGE_MAX)
@@ -190,7 +190,8 @@ static int copy_extent(struct mpl_segment_writer *w, const struct mpl_def_extent
     return 0;
 }
 
-/* An extent that a parent added while it was being forked: its ids may stand in our sites, but it is not among our maps. */
+/* An extent that a parent added while it was being forked: its ids may stand in our sites, but it is not among our
+ * maps. */
 static struct mpl_def_map map_extent(const struct mpl_segment_writer *from, uint64_t offset)
 {
     struct mpl_def_extent head;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * The files of a sink in the session's directory: batch<N> for a regular file, stream<N> for stderr, a pipe or a terminal.
+ * The files of a sink in the session's directory: batch<N> for a regular file, stream<N> for stderr, a pipe or a
+ * terminal.
  */
 #ifndef MPL_SHM_SINKFILE_H
 #define MPL_SHM_SINKFILE_H
@@ -27,7 +28,10 @@ void mpl_sinkfile_name(char name[MPL_SINKFILE_NAME_MAX], const char *kind, uint3
 int mpl_sinkfile_create_batch(int dir_fd, uint32_t index);
 int mpl_sinkfile_create_stream(int dir_fd, uint32_t index);
 
-static inline uint64_t mpl_batch_data_offset(const struct mpl_batch *b) { return MPL_PAGE_BYTES + (uint64_t)b->ends_max * 4; }
+static inline uint64_t mpl_batch_data_offset(const struct mpl_batch *b)
+{
+    return MPL_PAGE_BYTES + (uint64_t)b->ends_max * 4;
+}
 static inline uint32_t *mpl_batch_ends(struct mpl_batch *b) { return (uint32_t *)(void *)((char *)b + MPL_PAGE_BYTES); }
 static inline char *mpl_batch_data(struct mpl_batch *b) { return (char *)b + mpl_batch_data_offset(b); }
 

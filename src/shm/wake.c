@@ -11,15 +11,16 @@ bool mpl_wake_collector(struct mpl_control *c)
      * mpl_wake_sleep, which stores `sleeping` and then reads those. */
     if (atomic_load(&c->head.sleeping) == 0)
         return true;
-    /* The word changes before the wake, so that a collector between its last look and its wait does not wait; a waker that
-     * is killed in between has left the change, and others wake again. */
+    /* The word changes before the wake, so that a collector between its last look and its wait does not wait; a waker
+     * that is killed in between has left the change, and others wake again. */
     atomic_fetch_add(&c->head.wake_word, 1);
     return mpl_os_futex_wake(&c->head.wake_word, 1) > 0;
 }
 
 bool mpl_wake_for_ring(struct mpl_control *c, struct mpl_ring *ring)
 {
-    /* Acquire: partner is ring_warm in collector/ring_view.c, which stores `index` before the watch word that sent us here. */
+    /* Acquire: partner is ring_warm in collector/ring_view.c, which stores `index` before the watch word that sent us
+     * here. */
     uint32_t index = atomic_load_explicit(&ring->index, memory_order_acquire);
     if (index >= MPL_ATTENTION_BITS)
         return mpl_wake_for_news(c);
@@ -50,8 +51,8 @@ bool mpl_wake_flush_wait(struct mpl_control *c, uint64_t stamp, uint64_t timeout
     uint32_t word = atomic_load(&c->head.flush_word);
     raise_to(&c->head.flush_wanted, stamp);
     bool is_awake = mpl_wake_collector(c);
-    /* Partner: mpl_wake_flushed. It stores written_until and then reads flush_wanted; we did the reverse: one of us sees
-     * the other. */
+    /* Partner: mpl_wake_flushed. It stores written_until and then reads flush_wanted; we did the reverse: one of us
+     * sees the other. */
     if (!mpl_wake_is_flushed(c, stamp))
         mpl_os_futex_wait(&c->head.flush_word, word, timeout_ns);
     return is_awake;
@@ -85,7 +86,8 @@ void mpl_wake_sleep(struct mpl_control *c, uint32_t news_seen, uint64_t flush_se
     uint32_t word = atomic_load(&c->head.wake_word);
     atomic_store(&c->head.sleeping, 1);
     atomic_thread_fence(memory_order_seq_cst); /* before the relaxed loads of has_attention */
-    if (!has_attention(c) && atomic_load(&c->head.news) == news_seen && atomic_load(&c->head.flush_wanted) <= flush_served)
+    if (!has_attention(c) && atomic_load(&c->head.news) == news_seen &&
+        atomic_load(&c->head.flush_wanted) <= flush_served)
         mpl_os_futex_wait(&c->head.wake_word, word, timeout_ns);
     atomic_store(&c->head.sleeping, 0);
 }

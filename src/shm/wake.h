@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * How a producer reaches the collector: the watch promise of each ring (abi.h, docs/design.md M6) and the wait for a flush.
- * models/watch.pml is the protocol; each function names its side of it.
+ * How a producer reaches the collector: the watch promise of each ring (abi.h, docs/design.md M6) and the wait for a
+ * flush. models/watch.pml is the protocol; each function names its side of it.
  */
 #ifndef MPL_SHM_WAKE_H
 #define MPL_SHM_WAKE_H
@@ -10,8 +10,8 @@
 
 #include "shm/abi.h"
 
-/* Producer: wakes the collector if it sleeps or naps. False: it said it sleeps, but nobody was there to be woken: it was
- * just going to sleep or waking up, or it has died. */
+/* Producer: wakes the collector if it sleeps or naps. False: it said it sleeps, but nobody was there to be woken: it
+ * was just going to sleep or waking up, or it has died. */
 bool mpl_wake_collector(struct mpl_control *c);
 
 /* Producer, after publishing in a cold ring: leaves word that the ring has records, then mpl_wake_collector. */
@@ -30,8 +30,8 @@ bool mpl_wake_flush_wait(struct mpl_control *c, uint64_t stamp, uint64_t timeout
 /* Collector: says how far files and streams are, and wakes flushers who waited for that. */
 void mpl_wake_flushed(struct mpl_control *c, uint64_t written_until, uint64_t streamed_until);
 
-/* Collector: one wait of at most `timeout_ns`. Returns at once if there is attention, news since `news_seen`, or a flush is
- * wanted beyond `flush_served`. */
+/* Collector: one wait of at most `timeout_ns`. Returns at once if there is attention, news since `news_seen`, or a
+ * flush is wanted beyond `flush_served`. */
 void mpl_wake_sleep(struct mpl_control *c, uint32_t news_seen, uint64_t flush_served, uint64_t timeout_ns);
 
 #endif
