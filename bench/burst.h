@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Cost of a call: bursts of 20 calls timed as one, with pauses in between so that nobody's buffer fills up. C11 and C++17.
+ * Cost of a call: bursts of 20 calls timed as one, with pauses in between so that nobody's buffer fills up. C11 and
+ * C++17.
  */
 #ifndef BENCH_BURST_H
 #define BENCH_BURST_H
@@ -64,18 +65,18 @@ static inline void bench_report(const char *name, uint64_t *ticks, double ns_per
 }
 
 /* Times `call`, which may use the index i. */
-#define BENCH_BURSTS(name, ns_per_tick, call) \
-    do { \
-        static uint64_t bench_times[BURSTS]; \
-        for (int b = 0; b < BURSTS; b++) { \
-            bench_pause(); \
-            uint64_t begin = bench_ticks(); \
-            for (int i = 0; i < BURST_CALLS; i++) { \
-                call; \
-            } \
-            bench_times[b] = bench_ticks() - begin; \
-        } \
-        bench_report(name, bench_times, ns_per_tick); \
+#define BENCH_BURSTS(name, ns_per_tick, call)                                                                          \
+    do {                                                                                                               \
+        static uint64_t bench_times[BURSTS];                                                                           \
+        for (int b = 0; b < BURSTS; b++) {                                                                             \
+            bench_pause();                                                                                             \
+            uint64_t begin = bench_ticks();                                                                            \
+            for (int i = 0; i < BURST_CALLS; i++) {                                                                    \
+                call;                                                                                                  \
+            }                                                                                                          \
+            bench_times[b] = bench_ticks() - begin;                                                                    \
+        }                                                                                                              \
+        bench_report(name, bench_times, ns_per_tick);                                                                  \
     } while (0)
 
 #endif

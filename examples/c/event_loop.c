@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * An event loop never waits for the log: a call copies its arguments into a ring and returns. With overflow="drop" it does
- * not even wait when the ring is full, and the log says how many records that cost.
+ * An event loop never waits for the log: a call copies its arguments into a ring and returns. With overflow="drop" it
+ * does not even wait when the ring is full, and the log says how many records that cost.
  */
 #include <mplog.h>
 #include <stdint.h>

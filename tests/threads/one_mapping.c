@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Takes the place of shm/map.c: within one process, the same bytes of the same file are mapped once. ThreadSanitizer knows
- * accesses by address, so only then does it see what producers and collector do to each other.
+ * Takes the place of shm/map.c: within one process, the same bytes of the same file are mapped once. ThreadSanitizer
+ * knows accesses by address, so only then does it see what producers and collector do to each other.
  */
 #include "shm/map.h"
 

@@ -33,8 +33,8 @@ static int set_up(long long max_bytes)
     return error;
 }
 
-/* Reads the log and its backups, oldest first, and deletes them. Each line is "<thread> <number> ..."; numbers of a thread
- * must follow each other. Returns the count of lines; -1: out of order. */
+/* Reads the log and its backups, oldest first, and deletes them. Each line is "<thread> <number> ..."; numbers of a
+ * thread must follow each other. Returns the count of lines; -1: out of order. */
 static long count_lines(void)
 {
     long lines = 0, next[64] = {0};
@@ -132,8 +132,8 @@ static void *log_until_told(void *arg)
     return NULL;
 }
 
-/* Other threads log while the process shuts down, sets up again, and takes other names. What is logged between a shutdown and
- * the next set-up goes nowhere (it is below WARNING), so lines are not counted here, only races. */
+/* Other threads log while the process shuts down, sets up again, and takes other names. What is logged between a
+ * shutdown and the next set-up goes nowhere (it is below WARNING), so lines are not counted here, only races. */
 static void sessions_change_under_logging_threads(void)
 {
     pthread_t thread[3];
@@ -196,10 +196,8 @@ static void ring_full_of_records_waits_for_the_collector(void)
 int main(void)
 {
     static const struct test_case cases[] = {
-        TEST_CASE(threads_at_once_all_records_arrive_in_order),
-        TEST_CASE(threads_one_after_another_reuse_rings),
-        TEST_CASE(sessions_change_under_logging_threads),
-        TEST_CASE(levels_change_under_logging_threads),
+        TEST_CASE(threads_at_once_all_records_arrive_in_order),  TEST_CASE(threads_one_after_another_reuse_rings),
+        TEST_CASE(sessions_change_under_logging_threads),        TEST_CASE(levels_change_under_logging_threads),
         TEST_CASE(ring_full_of_records_waits_for_the_collector),
     };
     if (!mkdtemp(directory))

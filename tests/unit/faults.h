@@ -19,20 +19,20 @@ enum fault_action {
     FAULT_KILL_AFTER,  /* ... after it ... */
     FAULT_KILL_HALF,   /* ... in the middle of a write; of other calls, before */
     FAULT_ERROR,
-    FAULT_HALF,        /* a write takes half of its bytes; other calls go through */
-    FAULT_HALF_ERROR,  /* ... and the next call fails */
+    FAULT_HALF,       /* a write takes half of its bytes; other calls go through */
+    FAULT_HALF_ERROR, /* ... and the next call fails */
 };
 
 #define FAULT_EXIT 77 /* exit status of a process that a fault killed */
 
 static struct {
     bool is_armed;
-    bool is_lasting;      /* from call number `at` on, not only that one */
+    bool is_lasting; /* from call number `at` on, not only that one */
     enum fault_action action;
     int error;
-    const char *only;     /* counts calls of this function alone; NULL: of all */
-    long at;              /* from 1 */
-    long calls;           /* counted since armed */
+    const char *only; /* counts calls of this function alone; NULL: of all */
+    long at;          /* from 1 */
+    long calls;       /* counted since armed */
     void (*before_fn)(const char *function, const char *second_path); /* called before each call, armed or not */
 } fault;
 
@@ -76,24 +76,24 @@ static inline bool fault_fails(void)
 }
 
 /* What is left of a due fault once `call` was made. */
-#define FAULT_RETURN(type, call) \
-    do { \
-        type result_ = (call); \
-        if (fault.action == FAULT_KILL_AFTER) \
-            _exit(FAULT_EXIT); \
-        return result_; \
+#define FAULT_RETURN(type, call)                                                                                       \
+    do {                                                                                                               \
+        type result_ = (call);                                                                                         \
+        if (fault.action == FAULT_KILL_AFTER)                                                                          \
+            _exit(FAULT_EXIT);                                                                                         \
+        return result_;                                                                                                \
     } while (0)
 
-#define FAULT_WRAP(name, second_path, declaration, ...) \
-    int __real_##name declaration; \
-    int __wrap_##name declaration; \
-    int __wrap_##name declaration \
-    { \
-        if (!fault_is_due(#name, second_path)) \
-            return __real_##name(__VA_ARGS__); \
-        if (fault_fails()) \
-            return -1; \
-        FAULT_RETURN(int, __real_##name(__VA_ARGS__)); \
+#define FAULT_WRAP(name, second_path, declaration, ...)                                                                \
+    int __real_##name declaration;                                                                                     \
+    int __wrap_##name declaration;                                                                                     \
+    int __wrap_##name declaration                                                                                      \
+    {                                                                                                                  \
+        if (!fault_is_due(#name, second_path))                                                                         \
+            return __real_##name(__VA_ARGS__);                                                                         \
+        if (fault_fails())                                                                                             \
+            return -1;                                                                                                 \
+        FAULT_RETURN(int, __real_##name(__VA_ARGS__));                                                                 \
     }
 
 FAULT_WRAP(rename, to, (const char *from, const char *to), from, to)
@@ -156,17 +156,17 @@ long __wrap_syscall(long number, ...)
     return fault_variadic("renameat2", (const char *)args[4], fault_syscall, args);
 }
 
-#define FAULT_WRAP_FCNTL(name) \
-    int __real_##name(int fd, int command, ...); \
-    int __wrap_##name(int fd, int command, ...); \
-    static inline long fault_##name(const long *a) { return __real_##name((int)a[0], (int)a[1], a[2]); } \
-    int __wrap_##name(int fd, int command, ...) \
-    { \
-        va_list ap; \
-        va_start(ap, command); \
-        long args[3] = {fd, command, va_arg(ap, long)}; \
-        va_end(ap); \
-        return (int)fault_variadic("fcntl", NULL, fault_##name, args); \
+#define FAULT_WRAP_FCNTL(name)                                                                                         \
+    int __real_##name(int fd, int command, ...);                                                                       \
+    int __wrap_##name(int fd, int command, ...);                                                                       \
+    static inline long fault_##name(const long *a) { return __real_##name((int)a[0], (int)a[1], a[2]); }               \
+    int __wrap_##name(int fd, int command, ...)                                                                        \
+    {                                                                                                                  \
+        va_list ap;                                                                                                    \
+        va_start(ap, command);                                                                                         \
+        long args[3] = {fd, command, va_arg(ap, long)};                                                                \
+        va_end(ap);                                                                                                    \
+        return (int)fault_variadic("fcntl", NULL, fault_##name, args);                                                 \
     }
 
 FAULT_WRAP_FCNTL(fcntl)

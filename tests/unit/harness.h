@@ -20,8 +20,7 @@ struct test_case {
 
 static bool test_has_failed;
 
-static inline void test_fail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static inline void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 static inline void test_fail(const char *file, int line, const char *format, ...)
 {
@@ -34,33 +33,33 @@ static inline void test_fail(const char *file, int line, const char *format, ...
     test_has_failed = true;
 }
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            test_fail(__FILE__, __LINE__, "not true: %s", #condition); \
-            return; \
-        } \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            test_fail(__FILE__, __LINE__, "not true: %s", #condition);                                                 \
+            return;                                                                                                    \
+        }                                                                                                              \
     } while (0)
 
-#define CHECK_INT(actual, expected) \
-    do { \
-        intmax_t actual_ = (intmax_t)(actual), expected_ = (intmax_t)(expected); \
-        if (actual_ != expected_) { \
-            test_fail(__FILE__, __LINE__, "%s is %jd, not %jd", #actual, actual_, expected_); \
-            return; \
-        } \
+#define CHECK_INT(actual, expected)                                                                                    \
+    do {                                                                                                               \
+        intmax_t actual_ = (intmax_t)(actual), expected_ = (intmax_t)(expected);                                       \
+        if (actual_ != expected_) {                                                                                    \
+            test_fail(__FILE__, __LINE__, "%s is %jd, not %jd", #actual, actual_, expected_);                          \
+            return;                                                                                                    \
+        }                                                                                                              \
     } while (0)
 
 /* Bytes; `actual` and `expected` need no NUL. */
-#define CHECK_BYTES(actual, actual_len, expected, expected_len) \
-    do { \
-        const char *actual_ = (actual), *expected_ = (expected); \
-        size_t actual_len_ = (actual_len), expected_len_ = (expected_len); \
-        if (actual_len_ != expected_len_ || memcmp(actual_, expected_, actual_len_) != 0) { \
-            test_fail(__FILE__, __LINE__, "%s is \"%.*s\" (%zu), not \"%.*s\" (%zu)", #actual, (int)actual_len_, actual_, \
-                      actual_len_, (int)expected_len_, expected_, expected_len_); \
-            return; \
-        } \
+#define CHECK_BYTES(actual, actual_len, expected, expected_len)                                                        \
+    do {                                                                                                               \
+        const char *actual_ = (actual), *expected_ = (expected);                                                       \
+        size_t actual_len_ = (actual_len), expected_len_ = (expected_len);                                             \
+        if (actual_len_ != expected_len_ || memcmp(actual_, expected_, actual_len_) != 0) {                            \
+            test_fail(__FILE__, __LINE__, "%s is \"%.*s\" (%zu), not \"%.*s\" (%zu)", #actual, (int)actual_len_,       \
+                      actual_, actual_len_, (int)expected_len_, expected_, expected_len_);                             \
+            return;                                                                                                    \
+        }                                                                                                              \
     } while (0)
 
 #define CHECK_TEXT(actual, actual_len, expected) CHECK_BYTES(actual, actual_len, expected, strlen(expected))
@@ -79,12 +78,15 @@ static inline int test_run(const struct test_case *cases, size_t count)
     return failures != 0;
 }
 
-#define TEST_CASE(function) {#function, function}
-#define TEST_MAIN(...) \
-    int main(void) \
-    { \
-        static const struct test_case cases[] = {__VA_ARGS__}; \
-        return test_run(cases, sizeof cases / sizeof cases[0]); \
+#define TEST_CASE(function)                                                                                            \
+    {                                                                                                                  \
+#function, function                                                                                            \
+    }
+#define TEST_MAIN(...)                                                                                                 \
+    int main(void)                                                                                                     \
+    {                                                                                                                  \
+        static const struct test_case cases[] = {__VA_ARGS__};                                                         \
+        return test_run(cases, sizeof cases / sizeof cases[0]);                                                        \
     }
 
 /* A generator whose sequence depends on the seed alone (splitmix64, Steele, Lea and Flood 2014). */

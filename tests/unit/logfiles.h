@@ -66,11 +66,11 @@ static inline void batch_add_lines(struct batch *b, unsigned writer, unsigned fi
 
 /* How often each line was found; `next`: the number that should follow, if order is to be checked. */
 struct line_count {
-    unsigned writers, lines;   /* what to expect */
+    unsigned writers, lines; /* what to expect */
     bool is_ordered;
     unsigned next[WRITERS_MAX];
-    unsigned char *found;      /* [writers][lines] */
-    unsigned bad;              /* lines that are none of ours and do not begin with "foreign" */
+    unsigned char *found; /* [writers][lines] */
+    unsigned bad;         /* lines that are none of ours and do not begin with "foreign" */
 };
 
 static inline void line_count_begin(struct line_count *c, unsigned writers, unsigned lines, bool is_ordered)
@@ -88,8 +88,8 @@ static inline void line_count_line(struct line_count *c, const char *text, size_
     bool is_known = sscanf(text, "p%u %u ", &writer, &number) == 2 && writer < c->writers && number < c->lines;
     if (len >= 7 && memcmp(text, "foreign", 7) == 0)
         return;
-    if (!is_known || line_make(line, sizeof line, writer, number) != len || memcmp(line, text, len) != 0
-        || (c->is_ordered && c->next[writer]++ != number)) {
+    if (!is_known || line_make(line, sizeof line, writer, number) != len || memcmp(line, text, len) != 0 ||
+        (c->is_ordered && c->next[writer]++ != number)) {
         if (c->bad++ < 5)
             printf("# not a line: %.*s\n", (int)(len < 100 ? len - 1 : 100), text);
         return;

@@ -150,9 +150,20 @@ static void records_around_changes_match_libc(void)
 static void random_dates_match_libc(void)
 {
     static const char *const formats[] = {
-        NULL,      "%Y-%m-%dT%H:%M:%S%z", "%H:%M:%S", "%A, %d. %B %Y", "%a %b %e %I:%M %p", "%j %U %W %V %G %u %w",
-        "%s",      "%c|%x|%X",            "%D %T %R", "%%%n%t%%",      "%Z",                "%y%C %h",
-        "nothing", "\xc3\xa4 %S \xe2\x82\xac",
+        NULL,
+        "%Y-%m-%dT%H:%M:%S%z",
+        "%H:%M:%S",
+        "%A, %d. %B %Y",
+        "%a %b %e %I:%M %p",
+        "%j %U %W %V %G %u %w",
+        "%s",
+        "%c|%x|%X",
+        "%D %T %R",
+        "%%%n%t%%",
+        "%Z",
+        "%y%C %h",
+        "nothing",
+        "\xc3\xa4 %S \xe2\x82\xac",
     };
     uint64_t seed = 7;
     for (size_t z = 0; z < ZONE_COUNT; z++) {

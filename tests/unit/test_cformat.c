@@ -78,11 +78,11 @@ static void check_same(int line, const char *format, ...)
 
 #define CHECK_SAME(...) check_same(__LINE__, __VA_ARGS__)
 
-#define CHECK_RENDERED(text, ...) \
-    do { \
-        struct mpl_text out_ = {actual, 0, sizeof actual}; \
-        CHECK_INT(render(&out_, __VA_ARGS__), 0); \
-        CHECK_TEXT(actual, out_.len, text); \
+#define CHECK_RENDERED(text, ...)                                                                                      \
+    do {                                                                                                               \
+        struct mpl_text out_ = {actual, 0, sizeof actual};                                                             \
+        CHECK_INT(render(&out_, __VA_ARGS__), 0);                                                                      \
+        CHECK_TEXT(actual, out_.len, text);                                                                            \
     } while (0)
 
 static void parse_percent_pair_joins_the_text_before(void)
@@ -127,11 +127,42 @@ static void parse_full_conversion_fills_every_field(void)
 static void parse_invalid_format_is_refused(void)
 {
     static const char *const formats[] = {
-        "%",       "%5",      "%n",         "%ln",       "%y",          "%-%",         "%5%",        "%.-3d",
-        "%hs",     "%Lc",     "%zs",        "%lp",       "%lm",         "%hf",         "%zf",        "%hhhd",
-        "%0$d",    "%1$",     "%1$d %d",    "%d %1$d",   "%1$*d",       "%*1$d",       "%1$.*d",     "%1$m",
-        "%1$s%1$d", "%1$p%1$s", "%1$f%1$Lf", "%1$s%1$ls", "%1$*1$f",     "%2147483648d", "%.2147483648d",
-        "%99999999999999999999d", "%99999999999$d", "%lS", "%**d", "%d %",
+        "%",
+        "%5",
+        "%n",
+        "%ln",
+        "%y",
+        "%-%",
+        "%5%",
+        "%.-3d",
+        "%hs",
+        "%Lc",
+        "%zs",
+        "%lp",
+        "%lm",
+        "%hf",
+        "%zf",
+        "%hhhd",
+        "%0$d",
+        "%1$",
+        "%1$d %d",
+        "%d %1$d",
+        "%1$*d",
+        "%*1$d",
+        "%1$.*d",
+        "%1$m",
+        "%1$s%1$d",
+        "%1$p%1$s",
+        "%1$f%1$Lf",
+        "%1$s%1$ls",
+        "%1$*1$f",
+        "%2147483648d",
+        "%.2147483648d",
+        "%99999999999999999999d",
+        "%99999999999$d",
+        "%lS",
+        "%**d",
+        "%d %",
     };
     struct mpl_cformat f;
     for (size_t i = 0; i < COUNT_OF(formats); i++) {
@@ -178,11 +209,16 @@ static void parse_arguments_get_class_and_limit(void)
         int8_t limit_arg; /* of the last */
         size_t limit;
     } cases[] = {
-        {"%d%lc%c%X", {I, I, I, I}, -1, MPL_NO_LIMIT},  {"%f%Lf%lle%la", {D, L, L, D}, -1, MPL_NO_LIMIT},
-        {"%p%s%ls%S", {P, S, W, W}, -1, MPL_NO_LIMIT},  {"%*.*s", {I, I, S}, 1, MPL_NO_LIMIT},
-        {"%4$.7s%2$f", {N, D, N, S}, -1, 7},            {"%2$.*1$s", {I, S}, 0, MPL_NO_LIMIT},
-        {"%1$.5s%1$.9s%1$.s", {S}, -1, 9},              {"%1$.5s%1$s", {S}, -1, MPL_NO_LIMIT},
-        {"%2$.*1$s%2$.5s", {I, S}, -1, MPL_NO_LIMIT},   {"%m", {N}, -1, MPL_NO_LIMIT},
+        {"%d%lc%c%X", {I, I, I, I}, -1, MPL_NO_LIMIT},
+        {"%f%Lf%lle%la", {D, L, L, D}, -1, MPL_NO_LIMIT},
+        {"%p%s%ls%S", {P, S, W, W}, -1, MPL_NO_LIMIT},
+        {"%*.*s", {I, I, S}, 1, MPL_NO_LIMIT},
+        {"%4$.7s%2$f", {N, D, N, S}, -1, 7},
+        {"%2$.*1$s", {I, S}, 0, MPL_NO_LIMIT},
+        {"%1$.5s%1$.9s%1$.s", {S}, -1, 9},
+        {"%1$.5s%1$s", {S}, -1, MPL_NO_LIMIT},
+        {"%2$.*1$s%2$.5s", {I, S}, -1, MPL_NO_LIMIT},
+        {"%m", {N}, -1, MPL_NO_LIMIT},
         {"%.ls", {W}, -1, 0},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -284,8 +320,11 @@ static void render_huge_width_is_counted_without_memory(void)
         size_t len;
         char last; /* of those that fit */
     } cases[] = {
-        {"%1000000d", 1000000, ' '},    {"%02147483647d", INT_MAX, '0'}, {"%.2147483647x", INT_MAX, '0'},
-        {"%-2147483647d", INT_MAX, ' '}, {"%2147483647d%2147483647d", 2 * (size_t)INT_MAX, ' '},
+        {"%1000000d", 1000000, ' '},
+        {"%02147483647d", INT_MAX, '0'},
+        {"%.2147483647x", INT_MAX, '0'},
+        {"%-2147483647d", INT_MAX, ' '},
+        {"%2147483647d%2147483647d", 2 * (size_t)INT_MAX, ' '},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct mpl_text out = {small, 0, sizeof small};

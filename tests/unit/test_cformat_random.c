@@ -58,8 +58,23 @@ static uint64_t below(uint64_t n) { return test_random(&seed) % n; }
 static uint64_t random_word(void)
 {
     static const uint64_t specials[] = {
-        0, 1, 7, 8, 9, 10, 99, 100, INT_MAX, 1u + (uint64_t)INT_MAX, UINT_MAX, LLONG_MAX, 1u + (uint64_t)LLONG_MAX,
-        UINT64_MAX, (uint64_t)-9, (uint64_t)-100, (uint64_t)(int64_t)INT_MIN,
+        0,
+        1,
+        7,
+        8,
+        9,
+        10,
+        99,
+        100,
+        INT_MAX,
+        1u + (uint64_t)INT_MAX,
+        UINT_MAX,
+        LLONG_MAX,
+        1u + (uint64_t)LLONG_MAX,
+        UINT64_MAX,
+        (uint64_t)-9,
+        (uint64_t)-100,
+        (uint64_t)(int64_t)INT_MIN,
     };
     return below(3) ? test_random(&seed) >> below(64) : specials[below(COUNT_OF(specials))];
 }
@@ -69,22 +84,18 @@ static uint64_t random_word(void)
 static double random_double(void)
 {
     static const double specials[] = {
-        0.0, -0.0, 0.5, 1.5, 2.5, -0.125, 0.1, 1e15, 1e16, 1e22, 1e23, 9.5, 99.5, 999999.5, 0.0001, 0.00001, 0x1p53,
-        0x1p63, 0x1p64, 0x1.fffffffffffffp63, DBL_MAX, -DBL_MAX, DBL_MIN, 4.9e-324, -1e-310, DBL_EPSILON, INFINITY,
-        -INFINITY, NAN,
+        0.0,     -0.0,     0.5,     1.5,      2.5,     -0.125,      0.1,      1e15,      1e16,   1e22,
+        1e23,    9.5,      99.5,    999999.5, 0.0001,  0.00001,     0x1p53,   0x1p63,    0x1p64, 0x1.fffffffffffffp63,
+        DBL_MAX, -DBL_MAX, DBL_MIN, 4.9e-324, -1e-310, DBL_EPSILON, INFINITY, -INFINITY, NAN,
     };
     uint64_t bits = test_random(&seed);
     double value;
     switch (below(4)) {
-    case 0:
-        return specials[below(COUNT_OF(specials))];
-    case 1: /* any, infinities and nan among them */
-        memcpy(&value, &bits, sizeof value);
-        return value;
+    case 0: return specials[below(COUNT_OF(specials))];
+    case 1: /* any, infinities and nan among them */ memcpy(&value, &bits, sizeof value); return value;
     case 2: /* short decimals, and exact ties */
         return (double)(int64_t)(bits % 2000001 - 1000000) / (below(2) ? 1000.0 : 64.0);
-    default:
-        return ldexp((double)(int64_t)bits, -(int)below(130));
+    default: return ldexp((double)(int64_t)bits, -(int)below(130));
     }
 }
 
@@ -131,11 +142,8 @@ static void random_count(struct piece *p, char *text, int low, int high)
         strcpy(text, "*");
         p->stars[p->star_count++] = value;
         break;
-    case 1:
-        snprintf(text, 12, "%d", abs(value));
-        break;
-    default:
-        break;
+    case 1: snprintf(text, 12, "%d", abs(value)); break;
+    default: break;
     }
 }
 
@@ -191,9 +199,9 @@ static void spell(struct mpl_text *t, const struct piece *p, const int *position
     mpl_text_printf(t, "%s%c", p->length, p->conversion);
 }
 
-#define PRINT(value) \
-    (p->star_count == 0   ? snprintf(text, size, spec, value) \
-     : p->star_count == 1 ? snprintf(text, size, spec, p->stars[0], value) \
+#define PRINT(value)                                                                                                   \
+    (p->star_count == 0   ? snprintf(text, size, spec, value)                                                          \
+     : p->star_count == 1 ? snprintf(text, size, spec, p->stars[0], value)                                             \
                           : snprintf(text, size, spec, p->stars[0], p->stars[1], value))
 
 static int print_integer(char *text, size_t size, const char *spec, const struct piece *p)

@@ -328,7 +328,8 @@ static void forked_child_writes_into_a_segment_of_its_own(void)
     CHECK_INT(atomic_load(&ring->write_pos), write_pos);
     hand_pass();
     char expected[200];
-    snprintf(expected, sizeof expected, "%d parent first\n%d parent first\n%d child 7\n", (int)getpid(), (int)child, (int)child);
+    snprintf(expected, sizeof expected, "%d parent first\n%d parent first\n%d child 7\n", (int)getpid(), (int)child,
+             (int)child);
     CHECK(log_is(expected));
     hand_end();
 }

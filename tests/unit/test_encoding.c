@@ -92,13 +92,20 @@ static void marks_are_those_of_python(void)
         size_t len;
         bool is_utf8;
     } cases[] = {
-        {"utf-8", "", 0, true},          {"utf-8-sig", "\xef\xbb\xbf", 3, true}, {"utf-16-le", "", 0, false},
-        {"utf-16-be", "", 0, false},     {"utf-32-le", "", 0, false},            {"utf-32-be", "", 0, false},
-        {"latin-1", "", 0, false},       {"ascii", "", 0, false},
+        {"utf-8", "", 0, true},
+        {"utf-8-sig", "\xef\xbb\xbf", 3, true},
+        {"utf-16-le", "", 0, false},
+        {"utf-16-be", "", 0, false},
+        {"utf-32-le", "", 0, false},
+        {"utf-32-be", "", 0, false},
+        {"latin-1", "", 0, false},
+        {"ascii", "", 0, false},
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        {"utf-16", "\xff\xfe", 2, false}, {"utf-32", "\xff\xfe\0\0", 4, false},
+        {"utf-16", "\xff\xfe", 2, false},
+        {"utf-32", "\xff\xfe\0\0", 4, false},
 #else
-        {"utf-16", "\xfe\xff", 2, false}, {"utf-32", "\0\0\xfe\xff", 4, false},
+        {"utf-16", "\xfe\xff", 2, false},
+        {"utf-32", "\0\0\xfe\xff", 4, false},
 #endif
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -114,10 +121,10 @@ static void marks_are_those_of_python(void)
 /* Told apart by what they make of one character. */
 static void names_are_compared_as_python_does(void)
 {
-    static const char *const latin_1[] = {"latin-1", "LATIN1", "latin_1", "Latin 1", "iso-8859-1", "ISO8859-1",
-                                          "iso_8859_1", "l1", "cp819", "8859", "iso-ir-100", "latin"};
-    static const char *const ascii[] = {"ascii", "ASCII", "us-ascii", "US_ASCII", "646", "ansi_x3.4_1968", "cp367",
-                                        "us"};
+    static const char *const latin_1[] = {"latin-1",    "LATIN1", "latin_1", "Latin 1", "iso-8859-1", "ISO8859-1",
+                                          "iso_8859_1", "l1",     "cp819",   "8859",    "iso-ir-100", "latin"};
+    static const char *const ascii[] = {"ascii", "ASCII",          "us-ascii", "US_ASCII",
+                                        "646",   "ansi_x3.4_1968", "cp367",    "us"};
     static const char *const utf_8[] = {"utf-8", "UTF8", "utf 8", "Utf_8", "u8", "cp65001", "utf-8-sig", "UTF_8_SIG"};
     static const char *const utf_16[] = {"utf-16le", "UTF_16_LE", "utf-16-LE"};
     for (size_t i = 0; i < sizeof latin_1 / sizeof latin_1[0]; i++)
@@ -146,8 +153,17 @@ static void names_iconv_spells_otherwise_are_found(void)
 
 static void unknown_names_are_refused_with_a_sentence(void)
 {
-    static const char *const names[] = {"", "-", "nonesuch", "utf-9", "rot13", "latin-1//IGNORE", "cp1252//TRANSLIT",
-                                        "../x", "cp1252,cp437", "cp1252\n", "\xc3\xb6",
+    static const char *const names[] = {"",
+                                        "-",
+                                        "nonesuch",
+                                        "utf-9",
+                                        "rot13",
+                                        "latin-1//IGNORE",
+                                        "cp1252//TRANSLIT",
+                                        "../x",
+                                        "cp1252,cp437",
+                                        "cp1252\n",
+                                        "\xc3\xb6",
                                         "a-name-that-is-longer-than-any-encoding-that-was-ever-made-by-a-committee"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct mpl_encoding *e = open_encoding(names[i]);
@@ -161,8 +177,8 @@ static void unknown_names_are_refused_with_a_sentence(void)
  * all. */
 static void encodings_that_cannot_be_appended_to_are_refused(void)
 {
-    static const char *const names[] = {"unicode", "ucs-2-internal//", "utf-7-imap", "iso-2022-kr", "shift_jisx0213",
-                                        "iso646-de"};
+    static const char *const names[] = {"unicode",     "ucs-2-internal//", "utf-7-imap",
+                                        "iso-2022-kr", "shift_jisx0213",   "iso646-de"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct mpl_encoding *e = open_encoding(names[i]);
         if (!e)
@@ -219,7 +235,11 @@ static void invalid_utf8_is_shown(void)
 {
     CHECK_ENCODED("latin-1", "a\xff\xe2\x82", "a\\xff\\xe2\\x82");
     CHECK_ENCODED("ascii", "\xed\xa0\x80z", "\\xed\\xa0\\x80z");
-    CHECK_ENCODED("cp1252", "a\xff" "b\xe2\x82", "a\\xff" "b\\xe2\\x82");
+    CHECK_ENCODED("cp1252",
+                  "a\xff"
+                  "b\xe2\x82",
+                  "a\\xff"
+                  "b\\xe2\\x82");
     CHECK_ENCODED("cp1252", "\xc3", "\\xc3");
 }
 

@@ -11,7 +11,10 @@ struct vector {
     const char *none, *control, *strict;
 };
 
-#define V(what, input, none, control, strict) {what, input, sizeof(input) - 1, none, control, strict}
+#define V(what, input, none, control, strict)                                                                          \
+    {                                                                                                                  \
+        what, input, sizeof(input) - 1, none, control, strict                                                          \
+    }
 
 static const struct vector vectors[] = {
     V("empty", "", "", NULL, NULL),
@@ -157,9 +160,33 @@ static size_t allowed_len(const unsigned char *p, size_t n, bool allows_lines)
 static size_t random_text(uint64_t *seed, char *text, size_t max)
 {
     static const char *const pieces[] = {
-        "\x1b", "\x1b[", "[", "m", ";", "31", "\x1b[1m", "\x1b[0;1;2m", "\x1b[2J", "\n", "\t", "\r", "\x7f", "\xc2\x85",
-        "\xc2", "\x85", "\xe2\x80\xa8", "\xe2\x80", "\xe2\x80\xa9", "\xed\xa0\x80", "\xf0\x9f\x98\x80", "\xf0\x9f",
-        "\xff", "\xc3\xa4", "abcdefgh", "plain text that is longer than two words", "\\x0a",
+        "\x1b",
+        "\x1b[",
+        "[",
+        "m",
+        ";",
+        "31",
+        "\x1b[1m",
+        "\x1b[0;1;2m",
+        "\x1b[2J",
+        "\n",
+        "\t",
+        "\r",
+        "\x7f",
+        "\xc2\x85",
+        "\xc2",
+        "\x85",
+        "\xe2\x80\xa8",
+        "\xe2\x80",
+        "\xe2\x80\xa9",
+        "\xed\xa0\x80",
+        "\xf0\x9f\x98\x80",
+        "\xf0\x9f",
+        "\xff",
+        "\xc3\xa4",
+        "abcdefgh",
+        "plain text that is longer than two words",
+        "\\x0a",
     };
     size_t len = 0, count = test_random(seed) % 12;
     while (count-- > 0) {
@@ -223,7 +250,10 @@ static void append_to_full_text_counts_and_stores_what_fits(void)
 {
     char buffer[6] = "......";
     struct mpl_text t = {buffer, 0, 5};
-    mpl_escape_append(&t, MPL_STR("abc\x01\x02" "def"), MPL_ESCAPE_CONTROL);
+    mpl_escape_append(&t,
+                      MPL_STR("abc\x01\x02"
+                              "def"),
+                      MPL_ESCAPE_CONTROL);
     CHECK_INT(t.len, 3 + 4 + 4 + 3);
     CHECK_BYTES(buffer, 6, "abc\\x.", 6);
 }

@@ -434,7 +434,10 @@ static void rotation_that_cannot_be_done_is_an_error_and_tried_again(void)
 
 static void rotation_off_grows_one_file(void)
 {
-    static const struct { uint64_t max_bytes; uint32_t backup_count; } cases[] = {{0, 3}, {3, 0}};
+    static const struct {
+        uint64_t max_bytes;
+        uint32_t backup_count;
+    } cases[] = {{0, 3}, {3, 0}};
     for (size_t i = 0; i < 2; i++) {
         struct mpl_file f;
         files_begin();
@@ -484,17 +487,20 @@ static void bom_is_written_into_empty_files_alone(void)
 {
     struct mpl_file f;
     files_begin();
-    struct mpl_file_options o = {.path = log_path(0), .max_bytes = 6, .backup_count = 2,
-                                 .bom = MPL_STR("\xef\xbb\xbf")};
+    struct mpl_file_options o = {
+        .path = log_path(0), .max_bytes = 6, .backup_count = 2, .bom = MPL_STR("\xef\xbb\xbf")};
     files_write(log_path(0), "\xef\xbb"); /* whoever began it died */
     CHECK_INT(mpl_file_open(&f, &o, 0644), 0);
     CHECK_INT(append_text(&f, "aaaaaaaa\n"), 0);
-    CHECK(files_hold(log_path(0), "\xef\xbb\xbf""aaaaaaaa\n"));
+    CHECK(files_hold(log_path(0), "\xef\xbb\xbf"
+                                  "aaaaaaaa\n"));
     files_write(log_path(0), "\xef\xbb\xbf");
     CHECK_INT(append_text(&f, "bbbbbbbb\n"), 0); /* a file that holds only a BOM is empty: no rotation */
-    CHECK(files_hold(log_path(0), "\xef\xbb\xbf""bbbbbbbb\n"));
+    CHECK(files_hold(log_path(0), "\xef\xbb\xbf"
+                                  "bbbbbbbb\n"));
     CHECK_INT(append_text(&f, "c\n"), 0);
-    CHECK(files_hold(log_path(1), "\xef\xbb\xbf""bbbbbbbb\n"));
+    CHECK(files_hold(log_path(1), "\xef\xbb\xbf"
+                                  "bbbbbbbb\n"));
     files_write(log_path(0), "x\n"); /* as long as a part of it, but another text */
     CHECK_INT(append_and_close(&f, "d\n"), 0);
     CHECK(files_hold(log_path(0), "x\nd\n"));
@@ -601,9 +607,8 @@ TEST_MAIN(TEST_CASE(open_missing_file_creates_it_with_mode_and_umask), TEST_CASE
           TEST_CASE(device_full_reports_no_space), TEST_CASE(adopted_full_pipe_waits_for_reader),
           TEST_CASE(adopted_regular_file_never_rotates), TEST_CASE(link_of_proc_never_rotates),
           TEST_CASE(file_moved_or_deleted_is_opened_again), TEST_CASE(directory_closed_to_us_keeps_the_open_file),
-          TEST_CASE(lock_is_released_after_each_call),
-          TEST_CASE(lock_held_by_a_reader_stops_rotation_only), TEST_CASE(rotation_of_linked_log_happens_at_the_target),
-          TEST_CASE(rotation_keeps_mode_and_owner),
+          TEST_CASE(lock_is_released_after_each_call), TEST_CASE(lock_held_by_a_reader_stops_rotation_only),
+          TEST_CASE(rotation_of_linked_log_happens_at_the_target), TEST_CASE(rotation_keeps_mode_and_owner),
           TEST_CASE(rotation_that_loses_the_group_closes_the_file_to_it),
           TEST_CASE(rotation_that_cannot_be_done_is_an_error_and_tried_again), TEST_CASE(rotation_off_grows_one_file),
           TEST_CASE(unfinished_line_of_another_is_ended), TEST_CASE(unfinished_utf16_is_filled_up_and_ended),

@@ -59,8 +59,8 @@ static void *map_shared(size_t size)
 static uint64_t find_done(struct mpl_file *f, struct journal *j, const char *data)
 {
     if (j->is_set)
-        journal_done(j, j->from + mpl_file_already_written(f, j->dev, j->ino, j->offset, data + j->from,
-                                                           j->until - j->from));
+        journal_done(j, j->from +
+                            mpl_file_already_written(f, j->dev, j->ino, j->offset, data + j->from, j->until - j->from));
     return j->position & UINT32_MAX;
 }
 
@@ -201,7 +201,10 @@ static bool sweep_is_survived(int scene, const struct failure *failure)
 static void append_failing_at_any_call_goes_on_when_called_again(void)
 {
     static const struct failure failures[] = {
-        {FAULT_ERROR, EIO, 8}, {FAULT_ERROR, ENOSPC, 8}, {FAULT_HALF_ERROR, ENOSPC, 8}, {FAULT_HALF, 0, 0},
+        {FAULT_ERROR, EIO, 8},
+        {FAULT_ERROR, ENOSPC, 8},
+        {FAULT_HALF_ERROR, ENOSPC, 8},
+        {FAULT_HALF, 0, 0},
     };
     for (int scene = 0; scene < 3; scene++)
         for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
@@ -213,8 +216,13 @@ static void append_failing_at_any_call_goes_on_when_called_again(void)
 
 static void append_interrupted_or_delayed_needs_no_second_call(void)
 {
-    static const struct { const char *function; int error; } cases[] = {
-        {"write", EINTR}, {"write", EAGAIN}, {"fcntl", EINTR},
+    static const struct {
+        const char *function;
+        int error;
+    } cases[] = {
+        {"write", EINTR},
+        {"write", EAGAIN},
+        {"fcntl", EINTR},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct mpl_file f;
@@ -341,7 +349,9 @@ static void append_to_a_file_always_taken_away_gives_up(void)
 
 static void sync_failing_is_reported_unless_there_is_nothing_to_sync(void)
 {
-    static const struct { int error, rc; } cases[] = {
+    static const struct {
+        int error, rc;
+    } cases[] = {
         {EIO, -EIO}, {ENOSPC, -ENOSPC}, {EINVAL, 0}, {EROFS, 0}, {EINTR, 0},
     };
     struct mpl_file f;
@@ -365,8 +375,8 @@ static void rotation_syncs_what_is_left_if_asked_to(void)
         struct mpl_file f;
         uint64_t done = 0;
         files_begin();
-        struct mpl_file_options o = {.path = log_path(0), .max_bytes = 3, .backup_count = 2,
-                                     .sync_when_left = is_asked};
+        struct mpl_file_options o = {
+            .path = log_path(0), .max_bytes = 3, .backup_count = 2, .sync_when_left = is_asked};
         CHECK_INT(mpl_file_open(&f, &o, 0644), 0);
         batch_set(&batch, "a\n");
         batch_add(&batch, "b\n", 2);

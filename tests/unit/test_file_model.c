@@ -147,8 +147,7 @@ static void disturb(uint64_t *seed, struct model *m)
         text_add(&m->file[0], m->bom.ptr, m->bom.len);
         files_put(log_path(0), "w", m->bom.ptr, m->bom.len);
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
@@ -164,8 +163,11 @@ static bool sequence_is_as_model(uint64_t seed)
     m.newline = (struct mpl_str){"\n", kind == 2 ? 2 : 1};
     m.max_bytes = test_random(&seed) % 10 == 0 ? 0 : 1 + test_random(&seed) % 250;
     m.backup_count = (uint32_t)(test_random(&seed) % (COUNT_MAX + 1));
-    struct mpl_file_options o = {.path = log_path(0), .max_bytes = m.max_bytes, .backup_count = m.backup_count,
-                                 .bom = m.bom, .newline = m.newline};
+    struct mpl_file_options o = {.path = log_path(0),
+                                 .max_bytes = m.max_bytes,
+                                 .backup_count = m.backup_count,
+                                 .bom = m.bom,
+                                 .newline = m.newline};
     m.file[0].is_there = true;
     bool is_same = mpl_file_open(&f, &o, 0644) == 0;
     for (int i = 0; is_same && i < 6; i++) {
@@ -338,11 +340,14 @@ static uint64_t find_written(struct identity id, uint64_t offset, const char *da
 
 static void already_written_compares_the_announced_place(void)
 {
-    static const struct { const char *held; uint64_t count; } cases[] = {
-        {"old\n", 0},                   /* nothing was written */
-        {"old\none\ntw", 6},            /* the file ends inside */
-        {"old\none\ntwo\n", 8},         /* all */
-        {"old\none\ntwo\nmore\n", 8},   /* all, and others went on */
+    static const struct {
+        const char *held;
+        uint64_t count;
+    } cases[] = {
+        {"old\n", 0},                 /* nothing was written */
+        {"old\none\ntw", 6},          /* the file ends inside */
+        {"old\none\ntwo\n", 8},       /* all */
+        {"old\none\ntwo\nmore\n", 8}, /* all, and others went on */
         {"old\nforeign\n", 0},
         {"old\nontario\n", 0},          /* begins like ours by chance, but is foreign */
         {"old\none\ntwain\n", 4},       /* whole lines count */

@@ -122,10 +122,10 @@ static struct mpl_str render(const char *format, const struct mpl_record *r, enu
     return line;
 }
 
-#define CHECK_LINE(format, record, mode, expected) \
-    do { \
-        struct mpl_str line_ = render(format, record, mode); \
-        CHECK_TEXT(line_.ptr, line_.len, expected); \
+#define CHECK_LINE(format, record, mode, expected)                                                                     \
+    do {                                                                                                               \
+        struct mpl_str line_ = render(format, record, mode);                                                           \
+        CHECK_TEXT(line_.ptr, line_.len, expected);                                                                    \
     } while (0)
 
 static void default_format_shows_a_line(void)
@@ -228,8 +228,7 @@ static void own_text_is_not_escaped_but_values_are(void)
     r.level_name = MPL_STR("\x1b[1mHI\x1b");
     CHECK_LINE("\x1b[7m%(name)s\x1b]\r\n%(message)s%(levelname)s", &r, MPL_ESCAPE_CONTROL,
                "\x1b[7mx\ny\x1b]\r\na\x1b[31mb\\x1b]c\\x0d\x1b[1mHI\\x1b");
-    CHECK_LINE("\x1b[7m%(name)s\n%(message)s", &r, MPL_ESCAPE_STRICT,
-               "\x1b[7mx\\x0ay\na\\x1b[31mb\\x1b]c\\x0d");
+    CHECK_LINE("\x1b[7m%(name)s\n%(message)s", &r, MPL_ESCAPE_STRICT, "\x1b[7mx\\x0ay\na\\x1b[31mb\\x1b]c\\x0d");
     r.level = 27;
     CHECK_LINE("%(levelno)c", &r, MPL_ESCAPE_CONTROL, "\\x1b");
     CHECK_LINE("%(levelno)5c", &r, MPL_ESCAPE_CONTROL, " \\x1b");
@@ -377,14 +376,15 @@ static void random_fields_in_strict_mode_make_one_clean_line(void)
     static const char bits[] = "\n\r\x1b[31m\x7f\xc2\x85\xe2\x80\xa8\xa9\xff\x00'\"\\ abc\t";
     struct mpl_pattern *p;
     CHECK_INT(mpl_pattern_compile(&p, "%(name)s%(levelname)4.3s%(funcName)r%(pathname)a%(filename)-9s%(threadName).2s"
-                                      "%(processName)s%(message)s%(module)s%(levelno)c%(taskName)s"), 0);
+                                      "%(processName)s%(message)s%(module)s%(levelno)c%(taskName)s"),
+              0);
     for (int i = 0; i < 3000 && !test_has_failed; i++) {
         char text[64];
         for (size_t k = 0; k < sizeof text; k++)
             text[k] = bits[test_random(&seed) % (sizeof bits - 1)];
         struct mpl_record r = {.level = (int)(test_random(&seed) % 300)};
-        struct mpl_str *const texts[] = {&r.logger, &r.level_name, &r.function, &r.path, &r.thread_name,
-                                         &r.process_name, &r.message, &r.task_name, &r.exception, &r.stack};
+        struct mpl_str *const texts[] = {&r.logger,       &r.level_name, &r.function,  &r.path,      &r.thread_name,
+                                         &r.process_name, &r.message,    &r.task_name, &r.exception, &r.stack};
         for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++) {
             size_t from = test_random(&seed) % sizeof text;
             *texts[k] = (struct mpl_str){text + from, test_random(&seed) % (sizeof text - from)};
@@ -539,8 +539,8 @@ static void answer_case(char *at)
     r.line = (uint32_t)read_int(&at);
     r.thread = (uint64_t)read_int(&at);
     r.process = (uint32_t)read_int(&at);
-    struct mpl_str *const texts[] = {&r.logger, &r.path, &r.function, &r.process_name, &r.thread_name,
-                                     &r.task_name, &r.level_name, &r.message, &r.exception, &r.stack};
+    struct mpl_str *const texts[] = {&r.logger,    &r.path,       &r.function, &r.process_name, &r.thread_name,
+                                     &r.task_name, &r.level_name, &r.message,  &r.exception,    &r.stack};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         *texts[i] = read_text(&at);
     int error = mpl_pattern_compile(&p, format.ptr);

@@ -24,10 +24,10 @@ static struct mpl_text *empty(size_t cap)
     return &text;
 }
 
-#define CHECK_WRITTEN(expected) \
-    do { \
-        CHECK_TEXT(buffer, text.len, expected); \
-        CHECK_INT(buffer[text.len], '!'); \
+#define CHECK_WRITTEN(expected)                                                                                        \
+    do {                                                                                                               \
+        CHECK_TEXT(buffer, text.len, expected);                                                                        \
+        CHECK_INT(buffer[text.len], '!');                                                                              \
     } while (0)
 
 static void append_past_capacity_is_counted_and_not_stored(void)
@@ -207,8 +207,9 @@ static void level_names_in_any_case_and_numbers_are_parsed(void)
         const char *text;
         int level;
     } cases[] = {
-        {"NOTSET", 0}, {"debug", 10}, {"Info", 20}, {"WARNING", 30},     {"warn", 30},        {"ERROR", 40},
-        {"FATAL", 50}, {"Critical", 50}, {"25", 25}, {"-5", -5}, {"0", 0}, {"524287", 524287}, {"-524287", -524287},
+        {"NOTSET", 0}, {"debug", 10},      {"Info", 20},         {"WARNING", 30}, {"warn", 30},
+        {"ERROR", 40}, {"FATAL", 50},      {"Critical", 50},     {"25", 25},      {"-5", -5},
+        {"0", 0},      {"524287", 524287}, {"-524287", -524287},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         int level = 1;
@@ -239,8 +240,9 @@ static void level_is_written_by_name_or_number(void)
         int level;
         const char *text;
     } cases[] = {
-        {0, "NOTSET"}, {10, "DEBUG"},    {20, "INFO"},     {30, "WARNING"},   {40, "ERROR"},
-        {50, "CRITICAL"}, {25, "Level 25"}, {-3, "Level -3"}, {MPL_LEVEL_MIN, "Level -524288"},
+        {0, "NOTSET"},    {10, "DEBUG"},    {20, "INFO"},
+        {30, "WARNING"},  {40, "ERROR"},    {50, "CRITICAL"},
+        {25, "Level 25"}, {-3, "Level -3"}, {MPL_LEVEL_MIN, "Level -524288"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         mpl_level_append(empty(sizeof buffer), cases[i].level);
@@ -314,7 +316,8 @@ static void utf8_decoding_reads_no_byte_behind_the_last(void)
 
 static void utf8_count_and_prefix_take_stray_bytes_for_one_each(void)
 {
-    const struct mpl_str s = MPL_STR("a\u00e9\xff\u20ac\x80\xe2\x82" "b\U0001f600\xf0\x9f");
+    const struct mpl_str s = MPL_STR("a\u00e9\xff\u20ac\x80\xe2\x82"
+                                     "b\U0001f600\xf0\x9f");
     static const size_t ends[] = {0, 1, 3, 4, 7, 8, 9, 10, 11, 15, 16, 17};
     CHECK_INT(s.len, 17);
     CHECK_INT(mpl_utf8_count(s), 11);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int mpl_report_usage(const char *format, ...)
+{
+    va_list ap;
+    fputs("mplog: ", stderr);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fputs("\nTry \"mplog --help\" or \"man mplog\".\n", stderr);
+    return MPL_EXIT_USAGE;
+}
+
+int mpl_report_fatal(const char *verb, const char *object, const char *reason)
+{
+    fprintf(stderr, "mplog: fatal: unable to %s %s: %s\n", verb, object, reason);
+    return MPL_EXIT_SYSTEM;
+}

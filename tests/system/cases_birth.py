@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Unlicense
+"""How processes come into being: fork, bare clone, vfork, exec, daemons; and which session they belong to."""
+import os
+import subprocess
+import time
+
+from support import check, files_below, processes_naming, read_bytes, wait_until
+
+
+def fork_storm_of_a_busy_parent_loses_nothing(t):
+    producer = t.produce("--threads", 8, "--records", 4000, "--storm", 300, "--storm-records", 20, "--hold-ms", 300)
+    t.wait_for_calls(38_000, 30)
+    wait_until(lambda: sum("/seg" in path for path in files_below(t.ring_dir)) == 1, 1, "the dead's segments are gone")
+    check(producer.process.poll() is None, "the parent has ended before: nothing was tested")
+    producer.wait()
+    found = t.check_log()
+    check(found["payloads"] == 8 * 4000 + 300 * 20 and found["producers"] == 308, found)
+
+
+def fork_storm_with_collector_thread_loses_nothing(t):
+    t.produce("--threads", 4, "--records", 2000, "--storm", 100, "--storm-records", 20,
+              mplog={"collector": "thread"}).wait(60)
+    check(t.check_log()["payloads"] == 4 * 2000 + 100 * 20)
+
+
+def grandchildren_lose_nothing(t):
+    t.produce("--first", 10, "--processes", 5, "--records", 200, "--grandchildren", 5).wait()
+    check(t.check_log()["payloads"] == 10 + 5 * 200 + 25 * 200)
+
+
+def bare_clone_is_noticed(t):
+    t.produce("--first", 10, "--birth", "clone", "--processes", 6, "--records", 200, "--grandchildren", 2).wait()
+    check(t.check_log()["payloads"] == 10 + 6 * 200 + 12 * 200)
+
+
+def watch_sessions(t, running):
+    """All sessions and collectors that there were while it ran."""
+    sessions, collectors = set(), set()
+    while running.process.poll() is None:
+        sessions.update(t.sessions())
+        collectors.update(t.collectors())
+        time.sleep(0.005)
+    running.wait()
+    return len(sessions), len(collectors)
+
+
+def spawned(t, *arguments, mplog=()):
+    """Arguments of the program that a producer starts."""
+    return ["--name", "q", "--tally", t.tally_path, "--records", 50, "--hold-ms", 100, *arguments, *mplog]
+
+
+def check_spawned_joins(t, how, *arguments, mplog=()):
+    producer = t.produce("--first", 50, "--records", 50, "--spawn", how, *spawned(t, *arguments, mplog=mplog))
+    seen = watch_sessions(t, producer)
+    check(seen == (1, 1), "sessions, collectors:", seen)
+    check(t.check_log()["payloads"] == 150)
+
+
+def program_started_directly_joins(t):
+    check_spawned_joins(t, "direct", "--setup", "none")
+
+
+def program_started_by_vfork_joins(t):
+    check_spawned_joins(t, "vfork", "--setup", "none")
+
+
+def program_started_by_a_shell_joins(t):
+    check_spawned_joins(t, "shell", "--setup", "none")
+
+
+def program_started_without_environment_joins(t):
+    check_spawned_joins(t, "empty", "--setup", "none")
+
+
+def program_started_by_a_shell_without_environment_joins(t):
+    check_spawned_joins(t, "shell-empty", "--setup", "none")
+
+
+def program_whose_parents_have_gone_joins(t):
+    """Nobody is left to ask; the environment tells, as long as another member keeps the session."""
+    other = t.produce("--name", "child", "--processes", 1, "--records", 1, "--hold-ms", 800, "--detach", 1,
+                      "--spawn", "orphan", *spawned(t, "--setup", "none"))
+    other.wait(2)
+    sessions = set()
+    while t.returned() < 51 or processes_naming(t.dir, t.ring_dir):
+        sessions.update(t.sessions())
+        time.sleep(0.005)
+    check(len(sessions) == 1, "sessions:", sessions)
+    check(t.check_log()["payloads"] == 51)
+
+
+def program_whose_session_has_gone_creates_it_again(t):
+    t.produce("--first", 50, "--records", 50, "--spawn", "orphan", *spawned(t, "--setup", "none"),
+              mplog={"file_mode": "w"}).wait(2)
+    t.wait_until_gone()
+    check(t.check_log()["payloads"] == 150)
+
+
+def program_that_names_the_same_file_joins(t):
+    check_spawned_joins(t, "direct", "--setup", "main", mplog=t.options())
+
+
+def program_that_names_no_file_joins(t):
+    check_spawned_joins(t, "direct", "--setup", "main", mplog=["level=DEBUG"])
+
+
+def program_that_names_another_file_has_a_session_of_its_own(t):
+    other = os.path.join(t.log_dir, "other.log")
+    producer = t.produce("--first", 50, "--records", 50, "--spawn", "direct",
+                         *spawned(t, "--setup", "main", mplog=t.options(log_file=other)))
+    seen = watch_sessions(t, producer)
+    check(seen == (2, 2), "sessions, collectors:", seen)
+    mine, theirs = t.expectations(names=["p."]), t.expectations(names=["q."])
+    check(t.ask_oracle("--expect-file", mine, files=[t.log])["payloads"] == 100)
+    check(t.ask_oracle("--expect-file", theirs, files=[other])["payloads"] == 50)
+
+
+def daemons_that_log_later_append_to_the_file(t):
+    wait = t.size(2000, 5000)
+    starter = t.produce("--first", 30, "--processes", 4, "--records", 100, "--detach", 1, "--delay-ms", wait,
+                        mplog={"file_mode": "w"})
+    starter.wait(2)
+    time.sleep(wait / 1000 / 2)
+    check(not t.collectors() and not t.sessions(), "the session is still there without members")
+    t.wait_for_calls(430, wait / 1000 + 5)
+    t.wait_until_gone()
+    check(t.check_log()["payloads"] == 430)
+
+
+def daemon_that_logs_at_once_goes_on(t):
+    t.produce("--first", 30, "--processes", 4, "--records", 300, "--rate", 1000, "--detach", 1).wait(2)
+    t.wait_for_calls(1230)
+    t.wait_until_gone()
+    check(t.check_log()["payloads"] == 1230)
+
+
+def check_capture(t, redirection):
+    """Shell: x=$(program that starts a daemon)."""
+    program = " ".join(f"'{a}'" for a in [t.bench.special, "captured", "1500", *t.options(log_to_stderr="true")])
+    began = time.monotonic()
+    done = subprocess.run(["/bin/sh", "-c", f"x=$({program} {redirection}); echo \"$x\""], env=t.env, check=True,
+                          capture_output=True, text=True)
+    took = time.monotonic() - began
+    t.note(f"captured after {took:.3f} s")
+    check(took < 1, "the capture took", took, "s")
+    check("daemon ends" not in t.read_log(), "the daemon has ended already: nothing was tested")
+    check("started" in done.stdout, done)
+    check("starter" in (done.stdout if redirection else done.stderr), done)
+    t.wait_until_gone(3)
+    check([word in t.read_log() for word in ("starter", "daemon starts", "daemon ends")] == [True] * 3, t.read_log())
+
+
+def capture_of_stdout_ends_with_the_starter(t):
+    check_capture(t, "")
+
+
+def capture_of_stderr_ends_with_the_starter(t):
+    check_capture(t, "2>&1")
+
+
+def files_are_closed_to_other_users(t):
+    """In the default place, with a umask that would allow everything."""
+    env = {key: value for key, value in t.env.items() if key != "MPLOG_RING_DIR"}
+    producer = t.produce("--records", 20, "--hold-ms", 300, env=env, preexec_fn=lambda: os.umask(0))
+    t.wait_for_calls(20)
+    parent = f"/dev/shm/mplog-{os.geteuid()}"
+    mine = [entry for entry in os.scandir(parent)
+            if os.fsencode(t.log) in read_bytes(os.path.join(entry.path, "options"))]
+    check(len(mine) == 1, "sessions of this test:", mine)
+    modes = {path: os.stat(path).st_mode & 0o777 for path in
+             [parent, mine[0].path, *(entry.path for entry in os.scandir(mine[0].path))]}
+    wrong = {path: oct(mode) for path, mode in modes.items() if mode != (0o700 if os.path.isdir(path) else 0o600)}
+    check(len(modes) > 4 and not wrong, modes, wrong)
+    producer.wait()
+    deadline = time.monotonic() + 1.5
+    while os.path.exists(mine[0].path) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    check(not os.path.exists(mine[0].path), "left behind:", mine[0].path)
+    t.check_log()
+
+
+CASES = (
+    fork_storm_of_a_busy_parent_loses_nothing, fork_storm_with_collector_thread_loses_nothing, grandchildren_lose_nothing, bare_clone_is_noticed,
+    program_started_directly_joins, program_started_by_vfork_joins, program_started_by_a_shell_joins,
+    program_started_without_environment_joins, program_started_by_a_shell_without_environment_joins,
+    program_whose_parents_have_gone_joins, program_whose_session_has_gone_creates_it_again,
+    program_that_names_the_same_file_joins, program_that_names_no_file_joins,
+    program_that_names_another_file_has_a_session_of_its_own, daemons_that_log_later_append_to_the_file,
+    daemon_that_logs_at_once_goes_on, capture_of_stdout_ends_with_the_starter, capture_of_stderr_ends_with_the_starter,
+    files_are_closed_to_other_users,
+)

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * Particular situations, one a sub-command; those that set up take mplog options as name=value at the end:
+ *
+ *     special setup [uid=N] OPTION...        prints rc= and error=
+ *     special cycles COUNT OPTION...         sets up, logs and shuts down; prints what the process has before and after
+ *     special last-resort OPTION...          logs before and after shutdown, while a child stays a member
+ *     special switch COUNT TALLY OPTION...   sets up COUNT times, each with a file of its own, while threads log
+ *     special handler MS TALLY OPTION...     logs, and in a signal handler that interrupts it
+ *     special zero                           only logs
+ *     special heirs OPTION...                has a child that logs, and one that executes "zero"
+ *     special levels OPTION...               session-wide levels reach a child that is running
+ *     special at-once COUNT TALLY OPTION...  threads that end after one record, at the same time
+ *     special churn COUNT TALLY OPTION...    ... one after the other
+ *     special huge BYTES OPTION...           one message of that size as text, one through an argument
+ *     special handoff COUNT TALLY OPTION...  two processes log in turn, a pipe between them; others log as well
+ *     special half-joined DIR                dies while it joins the session in that folder
+ *     special captured MS OPTION...          starts a daemon that logs after MS ms, and ends
+ *
+ * cycles and churn say when they are done and wait for the end of stdin.
+ */
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include "shm/control.h"
+#include "shm/dir.h"
+#include "shm/slot.h"
+#include "talk.h"
+
+#define AT_ONCE_MAX 256
+
+static struct mplog_options mplog = MPLOG_OPTIONS_INIT;
+
+static void take_options(char **pairs)
+{
+    for (; *pairs; pairs++) {
+        char *equals = strchr(*pairs, '=');
+        if (!equals)
+            exit(100);
+        *equals = '\0';
+        if (mplog_options_set(&mplog, *pairs, equals + 1) < 0) {
+            printf("rc=option\nerror=%s\n", mplog_last_error());
+            exit(0);
+        }
+    }
+}
+
+static void set_up(char **pairs)
+{
+    take_options(pairs);
+    if (mplog_setup_logging(&mplog) < 0) {
+        fprintf(stderr, "special: %s\n", mplog_last_error());
+        exit(111);
+    }
+}
+
+/* ---- set-up and its end ---- */
+
+static int run_setup(char **argv)
+{
+    if (argv[0] && strncmp(argv[0], "uid=", 4) == 0) {
+        if (setgid((gid_t)atoi(argv[0] + 4)) < 0 || setuid((uid_t)atoi(argv[0] + 4)) < 0)
+            return 111;
+        argv++;
+    }
+    take_options(argv);
+    int error = mplog_setup_logging(&mplog);
+    printf("rc=%d\nerror=%s\nis_setup=%d\n", error, mplog_last_error(), mplog_is_logging_setup());
+    return 0;
+}
+
+static int count_entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    int n = 0;
+    while (dir && readdir(dir))
+        n++;
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+static int count_lines(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    int n = 0;
+    for (int c; f && (c = getc(f)) != EOF;)
+        n += c == '\n';
+    if (f)
+        fclose(f);
+    return n;
+}
+
+static void print_resources(const char *when)
+{
+    printf("fds_%s=%d\nthreads_%s=%d\nmaps_%s=%d\n", when, count_entries("/proc/self/fd"), when,
+           count_entries("/proc/self/task"), when, count_lines("/proc/self/maps"));
+}
+
+/* Stays alive while the test looks around, until it closes stdin. */
+static void wait_for_test(void)
+{
+    puts("done=1");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+}
+
+static int run_cycles(char **argv)
+{
+    long count = strtol(argv[0], NULL, 10);
+    take_options(argv + 1);
+    for (long i = 0; i < count; i++) {
+        if (mplog_setup_logging(&mplog) < 0) {
+            printf("error=%s\n", mplog_last_error());
+            return 111;
+        }
+        mplog_info(mplog_get_logger("test"), "cycle %ld", i);
+        mplog_shutdown_logging();
+        /* The first ones leave what stays for good: the process's own tables. */
+        if (i == 9)
+            print_resources("before");
+    }
+    print_resources("after");
+    printf("session=%s\n", getenv("MPLOG_SESSION") ? getenv("MPLOG_SESSION") : "none");
+    wait_for_test();
+    return 0;
+}
+
+static void log_levels(const char *when)
+{
+    mplog_logger *l = mplog_get_logger("test");
+    mplog_debug(l, "%s debug", when);
+    mplog_info(l, "%s info", when);
+    mplog_warning(l, "%s warning", when);
+    mplog_error(l, "%s error", when);
+    mplog_log_text(l, MPLOG_INFO, "text info", 9);
+    mplog_log_text(l, MPLOG_CRITICAL, "text critical", 13);
+}
+
+static int run_last_resort(char **argv)
+{
+    int go[2];
+    char byte;
+    set_up(argv);
+    if (pipe(go) < 0)
+        return 111;
+    log_levels("before");
+    pid_t pid = fork();
+    if (pid == 0) {
+        log_levels("child-before");
+        if (read(go[0], &byte, 1) == 1)
+            log_levels("child-after");
+        exit(0);
+    }
+    talk_sleep_ms(50);
+    mplog_shutdown_logging();
+    log_levels("after");
+    printf("is_setup=%d\n", mplog_is_logging_setup());
+    return write(go[1], "x", 1) == 1 && waitpid(pid, NULL, 0) == pid ? 0 : 1;
+}
+
+#define SWITCH_THREADS 3
+
+static _Atomic int is_enough;
+
+static void *log_until_enough(void *arg)
+{
+    for (struct talker *t = arg; !atomic_load(&is_enough);)
+        talk(t, t->next % 100);
+    return NULL;
+}
+
+static int run_switch(char **argv)
+{
+    char file[1024];
+    pthread_t thread[SWITCH_THREADS];
+    struct talker talker[SWITCH_THREADS];
+    struct tallies *tallies = tallies_open(argv[1]);
+    take_options(argv + 2);
+    const char *base = mplog.log_file;
+    for (long i = 0, count = strtol(argv[0], NULL, 10); i < count; i++) {
+        snprintf(file, sizeof file, "%s.%ld", base, i);
+        mplog.log_file = file;
+        if (mplog_setup_logging(&mplog) < 0) {
+            printf("error=%s\n", mplog_last_error());
+            return 111;
+        }
+        for (int k = 0; i == 0 && k < SWITCH_THREADS; k++) {
+            talk_begin(&talker[k], tallies, 100, "thread%d", k);
+            if (pthread_create(&thread[k], NULL, log_until_enough, &talker[k]) != 0)
+                return 111;
+        }
+        talk_sleep_ms(10);
+    }
+    atomic_store(&is_enough, 1);
+    for (int k = 0; k < SWITCH_THREADS; k++)
+        pthread_join(thread[k], NULL);
+    return 0;
+}
+
+static struct talker handler_talker;
+
+static void log_in_handler(int signal_number)
+{
+    (void)signal_number;
+    talk(&handler_talker, 20);
+}
+
+static int run_handler(char **argv)
+{
+    struct talker t;
+    struct tallies *tallies = tallies_open(argv[1]);
+    struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+    struct sigaction action = {.sa_handler = log_in_handler, .sa_flags = SA_RESTART};
+    uint64_t end_ns = talk_now_ns() + strtoul(argv[0], NULL, 10) * UINT64_C(1000000);
+    set_up(argv + 2);
+    talk_begin(&handler_talker, tallies, 20, "handler");
+    talk_begin(&t, tallies, 20, "main");
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    while (talk_now_ns() < end_ns)
+        talk(&t, 20);
+    setitimer(ITIMER_REAL, &never, NULL);
+    return 0;
+}
+
+static int run_zero(char **argv)
+{
+    (void)argv;
+    log_levels("zero");
+    return 0;
+}
+
+static int run_heirs(char **argv)
+{
+    char *arguments[] = {(char[]){"special"}, (char[]){"zero"}, NULL};
+    set_up(argv);
+    pid_t pid = fork();
+    if (pid == 0) {
+        log_levels("forked");
+        exit(0);
+    }
+    pid_t executed = fork();
+    if (executed == 0) {
+        execv("/proc/self/exe", arguments);
+        _exit(127);
+    }
+    return waitpid(pid, NULL, 0) == pid && waitpid(executed, NULL, 0) == executed ? 0 : 1;
+}
+
+/* ---- levels ---- */
+
+enum phase { QUIET_FIRST, RAISED, QUIET_AGAIN, LOCAL, BETWEEN, OVER };
+
+static const char *const phase_names[] = {"quiet-first", "raised", "quiet-again", "local"};
+
+static void log_phases(const _Atomic int *phase)
+{
+    mplog_logger *part = mplog_get_logger("app.part"), *other = mplog_get_logger("other");
+    for (int now; (now = atomic_load(phase)) != OVER; talk_sleep_ms(1)) {
+        if (now == BETWEEN)
+            continue;
+        if (now == LOCAL)
+            mplog_set_level(other, MPLOG_ERROR);
+        mplog_debug(part, "%s part debug", phase_names[now]);
+        mplog_debug(other, "%s other debug", phase_names[now]);
+        mplog_info(other, "%s other info", phase_names[now]);
+    }
+}
+
+static int run_levels(char **argv)
+{
+    set_up(argv);
+    _Atomic int *phase = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pid_t pid = phase == MAP_FAILED ? -1 : fork();
+    if (pid < 0)
+        return 111;
+    if (pid == 0) {
+        log_phases(phase);
+        exit(0);
+    }
+    for (int now = QUIET_FIRST; now <= LOCAL; now++) {
+        atomic_store(phase, BETWEEN);
+        talk_sleep_ms(20); /* the child has finished its turn */
+        int error = now == RAISED        ? mplog_set_session_level("app", MPLOG_DEBUG)
+                    : now == QUIET_AGAIN ? mplog_set_session_level("app", MPLOG_NOTSET)
+                                         : 0;
+        if (error)
+            printf("error=%s\n", mplog_last_error());
+        atomic_store(phase, now);
+        talk_sleep_ms(50);
+    }
+    atomic_store(phase, OVER);
+    return waitpid(pid, NULL, 0) == pid ? 0 : 1;
+}
+
+/* ---- threads ---- */
+
+struct short_life {
+    struct tallies *tallies;
+    int number;
+};
+
+static void *log_once(void *arg)
+{
+    const struct short_life *s = arg;
+    struct talker t;
+    talk_begin(&t, s->tallies, 40, "thread%d", s->number);
+    talk(&t, 40);
+    talk_end(&t, 40);
+    return NULL;
+}
+
+static int run_at_once(char **argv)
+{
+    static pthread_t thread[AT_ONCE_MAX];
+    static struct short_life life[AT_ONCE_MAX];
+    int count = atoi(argv[0]);
+    set_up(argv + 2);
+    for (int i = 0; i < count && i < AT_ONCE_MAX; i++) {
+        life[i] = (struct short_life){i ? life[0].tallies : tallies_open(argv[1]), i};
+        if (pthread_create(&thread[i], NULL, log_once, &life[i]) != 0)
+            return 111;
+    }
+    for (int i = 0; i < count && i < AT_ONCE_MAX; i++)
+        pthread_join(thread[i], NULL);
+    return 0;
+}
+
+static int run_churn(char **argv)
+{
+    pthread_t thread;
+    struct short_life life = {tallies_open(argv[1]), 0};
+    set_up(argv + 2);
+    for (int count = atoi(argv[0]); life.number < count; life.number++) {
+        if (pthread_create(&thread, NULL, log_once, &life) != 0 || pthread_join(thread, NULL) != 0)
+            return 111;
+    }
+    wait_for_test();
+    return 0;
+}
+
+/* ---- sizes ---- */
+
+static int run_huge(char **argv)
+{
+    size_t len = strtoul(argv[0], NULL, 10);
+    char *text = malloc(len + 1);
+    mplog_logger *l = mplog_get_logger("test");
+    set_up(argv + 1);
+    if (!text)
+        return 111;
+    memset(text, 'x', len);
+    text[len] = '\0';
+    mplog_log_text(l, MPLOG_INFO, text, len);
+    mplog_info(l, "%s", text);
+    mplog_info(l, "short");
+    free(text);
+    return 0;
+}
+
+/* ---- order ---- */
+
+/* Takes the token from `in`, logs it, and hands it on: what the other logs next has happened later. */
+static void pass_token(struct talker *t, int in, int out, uint32_t last)
+{
+    uint32_t token;
+    while (read(in, &token, sizeof token) == (ssize_t)sizeof token) {
+        NUMBERED_LOG_TOKEN(t->logger, t->name, t->next, 16u, t->buffer, token);
+        atomic_store(&t->tally->returned, ++t->next);
+        token++;
+        if (write(out, &token, sizeof token) != (ssize_t)sizeof token || token >= last)
+            return;
+    }
+}
+
+/* Threads whose rings lie between those of the two: the collector's look at all of them takes longer than a turn. */
+#define BYSTANDERS 200
+
+struct bystander {
+    struct tallies *tallies;
+    const _Atomic int *is_over;
+    int number;
+};
+
+static void *stand_by(void *arg)
+{
+    const struct bystander *b = arg;
+    struct talker t;
+    talk_begin(&t, b->tallies, 8, "bystander%d", b->number);
+    for (; !atomic_load(b->is_over); talk_sleep_ms(10)) /* often enough for the collector to keep looking at the ring */
+        talk(&t, 8);
+    talk_end(&t, 8);
+    return NULL;
+}
+
+/* `t` keeps its ring in use meanwhile, so that it stays the first that the collector looks at. */
+static void have_bystanders(struct talker *t, struct tallies *tallies, const _Atomic int *is_over, pthread_t *thread)
+{
+    static struct bystander bystander[BYSTANDERS];
+    for (int i = 0; i < BYSTANDERS; i++) {
+        talk(t, 16);
+        bystander[i] = (struct bystander){tallies, is_over, i};
+        if (pthread_create(&thread[i], NULL, stand_by, &bystander[i]) != 0)
+            abort();
+    }
+    for (int i = 0; i < 10; i++, talk_sleep_ms(2)) /* until all have a ring */
+        talk(t, 16);
+}
+
+static int run_handoff(char **argv)
+{
+    static _Atomic int is_over;
+    pthread_t thread[BYSTANDERS];
+    int there[2], back[2];
+    uint32_t token = 0, last = (uint32_t)strtoul(argv[0], NULL, 10);
+    struct tallies *tallies = tallies_open(argv[1]);
+    struct talker t;
+    set_up(argv + 2);
+    signal(SIGPIPE, SIG_IGN);
+    if (pipe(there) < 0 || pipe(back) < 0 || write(there[1], &token, sizeof token) < 0)
+        return 111;
+    talk_begin(&t, tallies, 16, "left");
+    have_bystanders(&t, tallies, &is_over, thread);
+    pid_t pid = fork();
+    if (pid == 0) {
+        talk_begin(&t, tallies, 16, "right");
+        close(back[0]);
+        close(there[1]);
+        pass_token(&t, there[0], back[1], last);
+        exit(0);
+    }
+    close(back[1]);
+    close(there[0]);
+    pass_token(&t, back[0], there[1], last);
+    close(there[1]);
+    close(back[0]);
+    atomic_store(&is_over, 1);
+    for (int i = 0; i < BYSTANDERS; i++)
+        pthread_join(thread[i], NULL);
+    return waitpid(pid, NULL, 0) == pid ? 0 : 1;
+}
+
+/* ---- joining ---- */
+
+/* What a process has done that is killed in the middle of joining. */
+static int run_half_joined(char **argv)
+{
+    uint64_t word;
+    int dir_fd = mpl_dir_open(argv[0]), control_fd = dir_fd < 0 ? -1 : mpl_control_open(dir_fd);
+    struct mpl_control *c = control_fd < 0 ? NULL : mpl_control_map(control_fd, NULL);
+    _exit(c && mpl_slot_claim(c, getpid(), &word) >= 0 ? 0 : 1);
+}
+
+/* ---- $(...) ---- */
+
+static int run_captured(char **argv)
+{
+    set_up(argv + 1);
+    mplog_warning(mplog_get_logger("test"), "starter");
+    if (fork() == 0) {
+        setsid();
+        int null = open("/dev/null", O_RDWR);
+        for (int fd = 0; fd < 3; fd++)
+            dup2(null, fd);
+        mplog_info(mplog_get_logger("test"), "daemon starts");
+        talk_sleep_ms(strtol(argv[0], NULL, 10));
+        mplog_info(mplog_get_logger("test"), "daemon ends");
+        exit(0);
+    }
+    puts("started");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int arguments; /* at least */
+        int (*run_fn)(char **argv);
+    } commands[] = {
+        {"setup", 0, run_setup},     {"cycles", 1, run_cycles},     {"last-resort", 0, run_last_resort},
+        {"zero", 0, run_zero},       {"heirs", 0, run_heirs},       {"levels", 0, run_levels},
+        {"at-once", 2, run_at_once}, {"churn", 2, run_churn},       {"huge", 1, run_huge},
+        {"handoff", 2, run_handoff}, {"captured", 1, run_captured}, {"half-joined", 1, run_half_joined},
+        {"switch", 2, run_switch},   {"handler", 2, run_handler},
+    };
+    numbered_init();
+    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0 && argc - 2 >= commands[i].arguments)
+            return commands[i].run_fn(argv + 2);
+    }
+    fputs("special: which situation?\n", stderr);
+    return 100;
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Unlicense
+"""Runs whole programs against whole promises:
+
+    test_system.py BUILD [--long] [--only PART]... [--repeat N] [--seed N] [--keep]
+
+BUILD is the build folder. Speaks TAP. --only: tests whose names contain PART. --keep: leaves their folders in place.
+"""
+import argparse
+import os
+import random
+import sys
+
+sys.dont_write_bytecode = True  # the folder is part of the sources
+
+import cases_birth
+import cases_death
+import cases_load
+import cases_setup
+import cases_space
+import cases_stream
+import support
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build")
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--keep", action="store_true")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_space)
+    cases = [case for module in modules for case in module.CASES
+             if not arguments.only or any(part in case.__name__ for part in arguments.only)]
+    bench = support.Bench(os.path.abspath(arguments.build), arguments.long, arguments.seed, arguments.keep)
+    print(f"# seed {arguments.seed}", flush=True)
+    try:
+        failures = support.run_tests(bench, cases * arguments.repeat)
+    finally:
+        bench.close()
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
