@@ -171,12 +171,16 @@ static void run(struct mpl_collector *c, const struct mpl_life *life)
 {
     uint64_t next_look_ns = 0, idle_since_ns = 0;
     while (is_ours(c)) {
+        /* Read first: the pass then sees that the member who asks for it has left. */
+        bool must_stop = life->must_stop && atomic_load(life->must_stop);
+        if (must_stop)
+            next_look_ns = 0; /* of those who are left, who lives? */
         uint64_t stamp = mpl_clock_stamp_before_loads(c->control->head.clock_kind), now_ns = mpl_clock_monotonic_ns();
         mpl_collector_pass(c, stamp, now_ns);
         look_after_lives(c, &next_look_ns, now_ns);
         if (try_to_leave(c, &idle_since_ns, now_ns))
             return;
-        if (life->must_stop && atomic_load(life->must_stop) && !c->is_blocked && c->ending_count == 0)
+        if (must_stop && !c->is_blocked && c->ending_count == 0)
             break;
         rest(c);
     }
@@ -185,16 +189,36 @@ static void run(struct mpl_collector *c, const struct mpl_life *life)
         atomic_store(&c->control->head.sleeping, 1);
 }
 
-static int lead(const struct mpl_life *life, int dir_fd, int control_fd)
+/* A member that leaves gives up its slot, then looks whether there is a collector. One that is told to stop gives up its
+ * lock, then looks at the slots: one of them sees the other, and the last one removes the session. */
+static bool is_abandoned(struct mpl_collector *c)
 {
+    if (!is_ours(c) || atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED)
+        return false;
+    mpl_control_unlock(c->control_fd);
+    return are_slots_free(c);
+}
+
+static void close_candidates(struct mpl_candidates *candidates)
+{
+    for (unsigned i = 0; i < candidates->count; i++)
+        close(candidates->fds[i]);
+    candidates->count = 0;
+}
+
+static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *is_again)
+{
+    *is_again = false;
     struct mpl_collector *c = malloc(sizeof *c);
     if (!c)
         return mpl_fail(ENOMEM, "collector: out of memory");
     int error = mpl_collector_init(c, life->dir, dir_fd, control_fd, life->candidates);
+    close_candidates(life->candidates);
     if (!error) {
         if (atomic_load(&c->control->head.state) != MPL_SESSION_REMOVED) {
             serve(c, life->kind);
             run(c, life);
+            *is_again = is_abandoned(c);
         }
     }
     mpl_collector_fini(c);
@@ -202,17 +226,25 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd)
     return error;
 }
 
-int mpl_life_run(const struct mpl_life *life)
+static int try_to_lead(const struct mpl_life *life)
 {
     int dir_fd = mpl_dir_open(life->dir);
     if (dir_fd < 0)
-        return dir_fd;
+        return dir_fd == -ENOENT ? 0 : dir_fd; /* the session is over */
     int control_fd = mpl_control_open(dir_fd);
-    int error = control_fd < 0 ? control_fd : 0;
-    if (!error && mpl_control_lock(control_fd))
-        error = lead(life, dir_fd, control_fd);
+    int error = control_fd < 0 && control_fd != -ENOENT ? control_fd : 0;
+    bool is_again = true;
+    while (!error && is_again && control_fd >= 0 && mpl_control_lock(control_fd))
+        error = lead(life, dir_fd, control_fd, &is_again);
     if (control_fd >= 0)
         close(control_fd);
     close(dir_fd);
+    return error;
+}
+
+int mpl_life_run(const struct mpl_life *life)
+{
+    int error = try_to_lead(life);
+    close_candidates(life->candidates);
     return error;
 }

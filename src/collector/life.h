@@ -13,7 +13,8 @@
 
 struct mpl_life {
     const char *dir;
-    const struct mpl_candidates *candidates;
+    /* Become the collector's: closed as soon as its sinks have what they need, for somebody may wait for their ends. */
+    struct mpl_candidates *candidates;
     uint32_t kind;               /* enum mpl_collector_kind */
     _Atomic uint32_t *must_stop; /* NULL: never. Set, it writes what there is and leaves the session to others */
 };

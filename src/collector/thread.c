@@ -39,12 +39,6 @@ struct instance {
 static _Atomic(struct instance *) instances[INSTANCES_MAX];
 static struct mpl_lock instances_lock; /* starting and stopping; a forked child gets a fresh one */
 
-static void close_fds(struct instance *t)
-{
-    for (unsigned i = 0; i < t->candidates.count; i++)
-        close(t->fds[i]);
-}
-
 static void *run(void *arg)
 {
     struct instance *t = arg;
@@ -53,7 +47,6 @@ static void *run(void *arg)
     mpl_cformat_use_c_locale(); /* of this thread, for good */
     if (mpl_life_run(&life) < 0)
         mpl_complain("the collector thread ends: %s", mpl_error_text());
-    close_fds(t);
     atomic_store(&t->has_ended, 1);
     return NULL;
 }
@@ -121,7 +114,8 @@ static unsigned free_index(void)
 
 static void discard(struct instance *t)
 {
-    close_fds(t);
+    for (unsigned i = 0; i < t->candidates.count; i++)
+        close(t->fds[i]);
     free(t);
 }
 

@@ -202,10 +202,13 @@ static void count_unwritten(bool is_nested)
     atomic_fetch_add_explicit(&counters[cause], 1, memory_order_relaxed);
 }
 
-/* What was counted while there was no segment belongs into the log now. Under the process's lock. */
+/* What was counted while the segment was out of reach belongs into the log now. While the segment stays: under the
+ * process's lock, or with `busy` set. */
 static void report_unattached(void)
 {
     for (unsigned cause = 0; cause < MPL_SEGMENT_LOSSES; cause++) {
+        if (atomic_load_explicit(&mpl_process.lost_unattached[cause], memory_order_relaxed) == 0)
+            continue;
         uint64_t n = atomic_exchange_explicit(&mpl_process.lost_unattached[cause], 0, memory_order_relaxed);
         atomic_fetch_add_explicit(&mpl_process.segment.head->lost[cause], n, memory_order_relaxed);
     }
@@ -395,6 +398,8 @@ void mpl_producer_unlock(struct mpl_producer *p)
 
 void mpl_producer_end(struct mpl_producer *p)
 {
+    if (!mpl_producer_is_restarted(p))
+        report_unattached(); /* by handlers that came while we had no right to the segment */
     atomic_store_explicit(&p->busy, 0, memory_order_release);
     if (is_the_shared_one(p))
         mpl_lock_release(shared_ring_lock());

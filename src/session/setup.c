@@ -145,13 +145,19 @@ static void close_current(void)
     mpl_session_unexport(&current);
 }
 
+/* The collector is to notice that we have gone: if there is none, nobody would remove the session. */
+static void leave_current(void)
+{
+    mpl_member_leave(&current);
+    mpl_session_start_collector(&current, MPL_START_NOW);
+    close_current();
+}
+
 /* Leaves what this process was a member of, then becomes what `e` says. */
 static void switch_to(struct mpl_entry *e)
 {
-    if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
-        mpl_member_leave(&current);
-        close_current();
-    }
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+        leave_current();
     current = next;
     current.pipe_fd = -1;
     /* The strings of the options lie in the struct itself. */
@@ -321,10 +327,8 @@ void mpl_session_shutdown(void)
     mpl_session_flush(EXIT_WAIT_MS);
     if (!mpl_process_lock())
         return;
-    if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
-        mpl_member_leave(&current);
-        close_current();
-    }
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+        leave_current();
     mpl_process_set_membership(MPL_PROCESS_DETACHED);
     mpl_process_unlock();
 }
@@ -348,8 +352,15 @@ __attribute__((destructor)) static void wait_at_exit(void)
 {
     if (!atomic_load_explicit(&mpl_process.guard, memory_order_relaxed))
         return;
-    if (mpl_collector_thread_serves(current.control_dev, current.control_ino))
-        mpl_session_shutdown(); /* its thread ends with the process */
-    else
-        mpl_session_flush(EXIT_WAIT_MS);
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER &&
+        atomic_load(&mpl_process.control->head.collector_kind) == MPL_COLLECTOR_THREAD) {
+        mpl_session_shutdown(); /* threads end with their processes: with the last of them, the session must */
+        return;
+    }
+    mpl_session_flush(EXIT_WAIT_MS);
+    if (mpl_process_lock()) { /* a collector that was killed with nothing left to write has left the session behind */
+        if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+            mpl_session_start_collector(&current, MPL_START_NOW);
+        mpl_process_unlock();
+    }
 }

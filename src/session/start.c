@@ -123,7 +123,7 @@ static bool wait_until_ready(struct mpl_control *c, pid_t pid)
 static int start(struct mpl_session *s, struct mpl_control *c, enum mpl_start how)
 {
     pid_t pid = wants_helper(s) ? spawn_helper(s) : -ENOENT;
-    if (pid >= 0 && (how == MPL_START_ONLY || wait_until_ready(c, pid)))
+    if (pid >= 0 && (how != MPL_START_AND_WAIT || wait_until_ready(c, pid)))
         return 0;
     /* It cannot be executed, or it did not come up. */
     int error = start_thread(s);
@@ -167,7 +167,10 @@ int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how)
     int error = 0;
     if (!mpl_control_has_collector(fd)) {
         struct mpl_control *c = mpl_control_map(fd, NULL);
-        error = !c ? -ENOMEM : claim_start(c) || how == MPL_START_AND_WAIT ? start(s, c, how) : 0;
+        if (!c)
+            error = -ENOMEM;
+        else if (atomic_load(&c->head.state) != MPL_SESSION_REMOVED && (claim_start(c) || how != MPL_START_ONLY))
+            error = start(s, c, how);
         if (c)
             mpl_unmap(c, sizeof *c);
     }

@@ -92,6 +92,8 @@ static int lock_byte(int fd, int command, short type, off_t byte)
 
 bool mpl_control_lock(int fd) { return lock_byte(fd, F_SETLK, F_WRLCK, COLLECTOR_BYTE) >= 0; }
 
+void mpl_control_unlock(int fd) { lock_byte(fd, F_SETLK, F_UNLCK, COLLECTOR_BYTE); }
+
 bool mpl_control_has_collector(int fd)
 {
     int found = lock_byte(fd, F_GETLK, F_WRLCK, COLLECTOR_BYTE);

@@ -27,6 +27,7 @@ struct mpl_control *mpl_control_map(int fd, void *where);
 /* The lock that makes its holder the collector: a record lock on byte 0, of the process, released by its death, and by
  * its closing any descriptor of the file. True: we have it now. */
 bool mpl_control_lock(int fd);
+void mpl_control_unlock(int fd);
 
 /* Is somebody else the collector? False: nobody is, or the calling process itself. `fd` may be any descriptor of the
  * file. */
