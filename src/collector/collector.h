@@ -102,9 +102,10 @@ void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r);
 bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r);
 
 /* A line of our own, at level WARNING under the logger "mplog", in the name of process and thread of `r` or of the
- * process of `m` (NULL: the collector), for the sinks in `sinks`. */
-void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m,
-                     const struct mpl_ring_view *r, const char *format, ...) __attribute__((format(printf, 5, 6)));
+ * process of `m` (NULL: the collector), for the sinks in `sinks`; returns those that took it. It stands for `weight`
+ * records, which a sink that does not take it counts as lost. */
+uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
+                         const struct mpl_ring_view *r, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* ---- commit.c ---- */
 

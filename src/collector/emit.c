@@ -178,30 +178,30 @@ static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint
             }
             return offer(c, record, takers); /* once: after a commit there is room in every batch */
         }
-        if (result == MPL_APPEND_LOST) {
-            mpl_sink_count_lost(s);
+        if (result == MPL_APPEND_LOST)
             *takers &= ~(UINT32_C(1) << i);
-        }
     }
     return true;
 }
 
-static bool emit(struct mpl_collector *c, const struct mpl_record *record, uint32_t sinks)
+/* Counts `weight` records as lost where the line is not taken: 1, or what a line of our own stands for. False: blocked.
+ */
+static bool emit(struct mpl_collector *c, const struct mpl_record *record, uint32_t sinks, uint64_t weight,
+                 uint32_t *takers)
 {
-    uint32_t takers = 0;
+    uint32_t wanted = 0;
     for (uint32_t i = 0; i < c->sink_count; i++) {
-        if (!(sinks >> i & 1) || record->level < c->sink[i]->level)
-            continue;
-        if (c->sinks_up >> i & 1)
-            takers |= UINT32_C(1) << i;
-        else
-            mpl_sink_count_lost(c->sink[i]);
+        if ((sinks >> i & 1) && record->level >= c->sink[i]->level)
+            wanted |= UINT32_C(1) << i;
     }
-    if (!offer(c, record, &takers))
+    *takers = wanted & c->sinks_up;
+    if (!offer(c, record, takers))
         return false;
     for (uint32_t i = 0; i < c->sink_count; i++) {
-        if (takers >> i & 1)
+        if (*takers >> i & 1)
             mpl_sink_take(c->sink[i], record->level);
+        else if (wanted >> i & 1)
+            mpl_sink_count_lost(c->sink[i], weight);
     }
     c->batch_records++;
     return true;
@@ -239,8 +239,10 @@ bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
     struct mpl_raw_record raw;
     struct mpl_record record;
     struct mpl_arg args[MPL_CFORMAT_ARGS_MAX];
+    uint32_t takers;
     if (!copy_out(c, r)) {
-        mpl_emit_notice(c, UINT32_MAX, r->member, r, "a record of %u bytes was lost: out of memory", r->record_bytes);
+        mpl_emit_notice(c, UINT32_MAX, 1, r->member, r, "a record of %u bytes was lost: out of memory",
+                        r->record_bytes);
         return true;
     }
     if (mpl_codec_open(&raw, c->copy, r->record_bytes)) {
@@ -249,16 +251,17 @@ bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
             return true;
         }
         if (set_attributes(c, r, &raw, &record, args))
-            return emit(c, &record, raw.head.sinks);
+            return emit(c, &record, raw.head.sinks, 1, &takers);
     }
-    mpl_emit_notice(c, UINT32_MAX, r->member, r, "a damaged record of %u bytes was skipped", r->record_bytes);
+    mpl_emit_notice(c, UINT32_MAX, 1, r->member, r, "a damaged record of %u bytes was skipped", r->record_bytes);
     return true;
 }
 
-void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m,
-                     const struct mpl_ring_view *r, const char *format, ...)
+uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
+                         const struct mpl_ring_view *r, const char *format, ...)
 {
     char text[512];
+    uint32_t takers;
     va_list ap;
     va_start(ap, format);
     int n = vsnprintf(text, sizeof text, format, ap);
@@ -284,5 +287,6 @@ void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_m
         record.process_name = MPL_STR("mplog");
         record.thread_name = MPL_STR("collector");
     }
-    emit(c, &record, sinks); /* blocked: the caller comes again, since the counters still differ */
+    /* Blocked: the caller comes again, since the counters still differ. */
+    return emit(c, &record, sinks, weight, &takers) ? takers : 0;
 }

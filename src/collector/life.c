@@ -189,8 +189,8 @@ static void run(struct mpl_collector *c, const struct mpl_life *life)
         atomic_store(&c->control->head.sleeping, 1);
 }
 
-/* A member that leaves gives up its slot, then looks whether there is a collector. One that is told to stop gives up its
- * lock, then looks at the slots: one of them sees the other, and the last one removes the session. */
+/* A member that leaves gives up its slot, then looks whether there is a collector. One that is told to stop gives up
+ * its lock, then looks at the slots: one of them sees the other, and the last one removes the session. */
 static bool is_abandoned(struct mpl_collector *c)
 {
     if (!is_ours(c) || atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED)

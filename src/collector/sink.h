@@ -86,7 +86,7 @@ enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str li
 /* Appends the line that was offered last and found room. */
 void mpl_sink_take(struct mpl_sink *s, int level);
 
-void mpl_sink_count_lost(struct mpl_sink *s);
+void mpl_sink_count_lost(struct mpl_sink *s, uint64_t records);
 
 /* Puts what is being filled under `tag`: it becomes fact when batch_seq is stored. */
 void mpl_sink_prepare(struct mpl_sink *s, uint64_t tag);

@@ -66,8 +66,18 @@ static int join(void)
     return 0;
 }
 
+static int level_by_birth(void)
+{
+    if (mpl_process_membership() != MPL_PROCESS_NEW)
+        return MPLOG_INFO;
+    if (mpl_session_find(&current))
+        return current.options.o.level;
+    /* A wrong environment is complained about when a record comes. */
+    return mpl_options_resolve(&next.options, NULL, true) == 0 ? next.options.o.level : MPLOG_INFO;
+}
+
 const struct mpl_process_host mpl_process_host = {
-    .join_fn = join, .forked_fn = forked, .need_collector_fn = need_collector};
+    .join_fn = join, .level_fn = level_by_birth, .forked_fn = forked, .need_collector_fn = need_collector};
 
 /* ---- set-up ---- */
 
