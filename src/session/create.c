@@ -204,13 +204,13 @@ int mpl_session_create(struct mpl_entry *e, const char *id)
         if (!slash)
             return mpl_fail(EINVAL, "session directory %s: is not one", e->session->dir);
         *slash = '\0';
-        int error = mpl_dir_make_parent(parent);
+        int error = mpl_dir_parent(parent);
         return error ? error : create_below(e, parent, fresh);
     }
     int error = -ENOENT;
     mpl_dir_new_id(fresh);
     for (unsigned i = 0; mpl_dir_candidate(i, e->session->options.o.ring_dir, parent); i++) {
-        error = mpl_dir_make_parent(parent);
+        error = mpl_dir_parent(parent);
         error = error ? error : create_below(e, parent, fresh);
         if (!error)
             return 0;
