@@ -39,43 +39,50 @@ static void start_stream(struct mpl_collector *c, struct mpl_sink *s)
     s->fd = -1;
 }
 
-static void open_sinks(struct mpl_collector *c)
+static void open_sink(struct mpl_collector *c, struct mpl_sink *s, uint32_t i)
 {
-    uint32_t count = atomic_load_explicit(&c->control->head.sink_count, memory_order_acquire);
-    for (uint32_t i = 0; i < count && i < MPL_SINKS_MAX; i++) {
-        struct mpl_sink *s = calloc(1, sizeof *s);
-        if (!s)
-            return;
-        c->sink[i] = s;
-        c->sink_count = i + 1;
-        if (mpl_sink_open(s, c->dir_fd, i, c->batch_seq, c->candidates) < 0) {
-            mpl_complain("%s", mpl_error_text());
-            s->is_failing = s->batch != NULL; /* a file: tried again with the next writes */
-            continue;
+    c->sink[i] = s;
+    c->sink_count = i + 1;
+    int error = mpl_sink_open(s, c->dir_fd, i, c->batch_seq, c->candidates);
+    c->sinks_shared |= s->is_alone ? 0 : UINT32_C(1) << i;
+    if (error < 0) {
+        mpl_complain("%s", mpl_error_text());
+        s->is_failing = s->batch != NULL; /* a file: tried again with the next writes */
+        return;
+    }
+    for (uint32_t k = 0; k < i; k++) {
+        if (c->sink[k]->like == k && looks_like(s, c->sink[k])) {
+            s->like = k;
+            break;
         }
-        for (uint32_t k = 0; k < i; k++) {
-            if (c->sink[k]->like == k && looks_like(s, c->sink[k])) {
-                s->like = k;
-                break;
-            }
-        }
-        c->sinks_up |= UINT32_C(1) << i;
+    }
+    c->sinks_up |= UINT32_C(1) << i;
+}
+
+/* A predecessor's decided batch is finished before anything new is merged. */
+static void begin_sink(struct mpl_collector *c, struct mpl_sink *s)
+{
+    if (s->is_stream) {
+        start_stream(c, s);
+        if (!s->writer)
+            c->sinks_up &= ~(UINT32_C(1) << s->index);
+    } else if (s->batch) {
+        mpl_batch_resume(s);
     }
 }
 
-/* The predecessor's decided batches are finished before anything new is merged. */
-static void finish_batches(struct mpl_collector *c)
+void mpl_collector_open_sinks(struct mpl_collector *c)
 {
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        struct mpl_sink *s = c->sink[i];
-        if (s->is_stream) {
-            start_stream(c, s);
-            if (!s->writer)
-                c->sinks_up &= ~(UINT32_C(1) << i);
-        } else if (s->batch) {
-            mpl_batch_resume(s);
-        }
+    /* Acquire: partner is find_or_create in session/sinks.c. */
+    uint32_t first = c->sink_count, count = atomic_load_explicit(&c->control->head.sink_count, memory_order_acquire);
+    for (uint32_t i = first; i < count && i < MPL_SINKS_MAX; i++) {
+        struct mpl_sink *s = calloc(1, sizeof *s);
+        if (!s)
+            return;
+        open_sink(c, s, i);
     }
+    for (uint32_t i = first; i < c->sink_count; i++)
+        begin_sink(c, c->sink[i]);
 }
 
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
@@ -106,8 +113,7 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     c->cold_after_ticks = (uint64_t)(COLD_AFTER_NS / c->wall.ns_per_tick);
     c->watch = mpl_watch_start(&h->wake_word);
     mpl_members_scan(c); /* also finds stderr among the members */
-    open_sinks(c);
-    finish_batches(c);
+    mpl_collector_open_sinks(c);
     return 0;
 }
 

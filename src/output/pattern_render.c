@@ -56,7 +56,10 @@ static void append_value(struct rendering *g, struct mpl_str s)
 }
 
 /* The message is not there yet, or not all of it. */
-static bool is_composed(const struct mpl_record *r) { return r->c_format || r->show_error || r->cut_bytes > 0; }
+static bool is_composed(const struct mpl_record *r)
+{
+    return r->c_format || r->py_format || r->show_error || r->cut_bytes > 0;
+}
 
 static void append_cut_note(struct mpl_text *out, uint64_t bytes)
 {
@@ -70,6 +73,8 @@ static void compose_message(const struct mpl_record *r, struct mpl_text *out)
 {
     if (r->c_format)
         mpl_cformat_render(r->c_format, r->format, r->args, r->error, out);
+    else if (r->py_format)
+        mpl_pyformat_render(r->py_format, r->format, r->py_args, out);
     else
         mpl_text_str(out, r->message);
     if (r->cut_bytes > 0)

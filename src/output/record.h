@@ -8,6 +8,7 @@
 
 #include "base/cformat.h"
 #include "base/text.h"
+#include "output/pyformat.h"
 
 struct mpl_record {
     int64_t created_ns;       /* wall clock, ns since the epoch */
@@ -28,6 +29,8 @@ struct mpl_record {
     const struct mpl_cformat *c_format;
     struct mpl_str format;
     const struct mpl_arg *args;
+    const struct mpl_pyformat *py_format; /* ... or, if this is not NULL, in Python's way */
+    const struct mpl_pyarg *py_args;
     bool show_error;    /* append ": <strerror(error)> (errno N)" */
     uint64_t cut_bytes; /* > 0: append " ... [N bytes cut]" */
 

@@ -164,7 +164,7 @@ bool mpl_producer_write_names(struct mpl_producer *p)
         return false;
     struct mpl_names_record n = {
         .head = {mpl_kind_words(MPL_RECORD_NAMES, bytes), 0, mpl_clock_stamp(mpl_process.clock_kind), 0},
-        .thread = (uint64_t)mpl_os_thread_id(),
+        .thread = mpl_thread.ident ? mpl_thread.ident : (uint64_t)mpl_os_thread_id(),
         .process = (uint32_t)getpid(),
         .process_len = (uint16_t)p->process_len,
         .thread_len = (uint16_t)thread_len,

@@ -54,7 +54,7 @@ static int set_up_default(void);
 static int join(void)
 {
     bool is_new = mpl_process_membership() == MPL_PROCESS_NEW;
-    if (is_new && !mpl_session_find(&current))
+    if (is_new && !mpl_session_find(&current, true))
         return set_up_default();
     struct mpl_entry e = {.session = &current};
     int error = mpl_session_join_or_create(&e);
@@ -70,7 +70,7 @@ static int level_by_birth(void)
 {
     if (mpl_process_membership() != MPL_PROCESS_NEW)
         return MPLOG_INFO;
-    if (mpl_session_find(&current))
+    if (mpl_session_find(&current, true))
         return current.options.o.level;
     /* A wrong environment is complained about when a record comes. */
     return mpl_options_resolve(&next.options, NULL, true) == 0 ? next.options.o.level : MPLOG_INFO;
@@ -250,7 +250,7 @@ static bool has_inherited(void)
     case MPL_PROCESS_MEMBER:
     case MPL_PROCESS_INHERITED: return !current.is_creator;
     case MPL_PROCESS_DETACHED: return !current.is_creator && current.dir[0];
-    default: return mpl_session_find(&current);
+    default: return mpl_session_find(&current, true);
     }
 }
 
@@ -277,6 +277,47 @@ int mpl_session_setup(const struct mplog_options *o)
     int error = set_up(o);
     if (!error && current.is_creator && !current.is_exported)
         mpl_session_export(&current);
+    mpl_process_unlock();
+    return error;
+}
+
+int mpl_session_join_only(bool asks_parents)
+{
+    int error = -ENOENT;
+    if (!mpl_process_lock())
+        return -EDEADLK;
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
+        error = 0;
+    } else if (mpl_process_membership() == MPL_PROCESS_INHERITED) {
+        error = join_inherited();
+    } else if (mpl_session_find(&current, asks_parents)) {
+        struct mpl_entry e = {.session = &current};
+        error = mpl_session_join(&e);
+        if (!error) {
+            mpl_member_adopt(&e);
+            mpl_logger_set_level(mpl_logger_get(NULL), mpl_process.control->head.level);
+        }
+    }
+    mpl_process_unlock();
+    return error;
+}
+
+const struct mplog_options *mpl_session_options(void)
+{
+    return mpl_session_is_setup() ? &current.options.o : NULL;
+}
+
+int mpl_session_add_sink(const struct mplog_options *o, uint32_t *index)
+{
+    static struct mpl_options options; /* under the process's lock */
+    int error = mpl_session_join_only(false);
+    if (error)
+        return error;
+    if (!mpl_process_lock())
+        return -EDEADLK;
+    error = mpl_options_resolve(&options, o, false);
+    error = error ? error : check_output(&options.o);
+    error = error ? error : mpl_sinks_add(&current, &options, index);
     mpl_process_unlock();
     return error;
 }
