@@ -2,6 +2,7 @@
  *
  * mplog run: the output of a command becomes records; its end becomes ours.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -149,8 +150,24 @@ static bool must_release_stderr(void)
     return fstat(STDERR_FILENO, &st) < 0 || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
 }
 
-static void leave_surroundings(void)
+/* What else is open belongs to others, who may wait for its end: a shell that has passed it on, or the thread that is
+ * the collector in the process we come from. */
+static void close_all_but(const struct run *r, int kept_fd)
 {
+    DIR *open_fds = opendir("/proc/self/fd");
+    for (struct dirent *e; open_fds && (e = readdir(open_fds)) != NULL;) {
+        int fd = atoi(e->d_name);
+        if (fd > STDERR_FILENO && fd != r->stream[OUT].fd && fd != r->stream[ERR].fd && fd != kept_fd &&
+            fd != dirfd(open_fds))
+            close(fd);
+    }
+    if (open_fds)
+        closedir(open_fds);
+}
+
+static void leave_surroundings(const struct run *r, int kept_fd)
+{
+    close_all_but(r, kept_fd);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     setsid(); /* cannot fail in a process that has just been forked */
     for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++) {
@@ -163,12 +180,11 @@ static void leave_surroundings(void)
  * say then is worth having. */
 static _Noreturn void keep(struct run *r, const struct mpl_args *args, int joined_fd)
 {
-    leave_surroundings();
+    leave_surroundings(r, joined_fd);
+    r->signals.fd = -1;
     if (mplog_setup_logging(&args->options) < 0 || write(joined_fd, "", 1) != 1)
         _exit(MPL_EXIT_SYSTEM);
     close(joined_fd);
-    close(r->signals.fd);
-    r->signals.fd = -1;
     r->is_patient = true;
     serve(r);
     exit(0);
