@@ -64,7 +64,9 @@ def run_timer_set_before_exec_reaches_the_command(place):
 
 
 def run_stop_and_continue_from_a_process_are_forwarded(place):
-    p = place.start_run("sh", "-c", "echo $$; echo ready; read x; echo over", stdin=subprocess.PIPE)
+    # In a process group of its own: in one that is orphaned, as ours may be, the kernel ignores SIGTSTP.
+    p = place.start_run("sh", "-c", "echo $$; echo ready; read x; echo over", stdin=subprocess.PIPE,
+                        preexec_fn=os.setpgrp)
     child = int(place.lines()[0])
 
     def are_both(state):
