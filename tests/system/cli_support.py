@@ -5,6 +5,7 @@ A test is a function that takes a Place. Its processes are known by the place's 
 name it in their arguments, all others in their environment.
 """
 import fcntl
+import glob
 import os
 import select
 import shutil
@@ -78,8 +79,7 @@ class Place:
         return self.processes(where=("cmdline",))
 
     def sessions(self):
-        parent = os.path.join(self.ring_dir, f"mplog-{os.geteuid()}")
-        return os.listdir(parent) if os.path.isdir(parent) else []
+        return glob.glob(os.path.join(self.ring_dir, "mplog-*", "*"))
 
     def wait_until_gone(self, seconds=PATIENCE_S):
         wait_until(lambda: not self.sessions() and not self.processes(), seconds, "no session and no process left")
@@ -165,7 +165,10 @@ class Place:
 
     def clean_up(self):
         for pid in self.processes():  # of a test that has failed
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         for p in self.started:
             for f in filter(None, (p.stdin, p.stdout, p.stderr)):
                 f.close()
