@@ -187,7 +187,8 @@ static _Noreturn void keep(struct run *r, const struct mpl_args *args, int joine
     close(joined_fd);
     r->is_patient = true;
     serve(r);
-    exit(0);
+    mplog_shutdown_logging();
+    _exit(0); /* what is registered for exit belongs to the process we come from */
 }
 
 /* Starts a process of its own that reads on until nobody holds the pipes any more. Waits until it is a member: a
