@@ -9,7 +9,7 @@
 
 #include "report.h"
 
-/* What an option is to us; everything else about it is known to the library. */
+/* What an option is to us; everything else about it is known to the library. The last two are of pipe alone. */
 enum option_kind { KIND_VALUE, KIND_BOOL, KIND_PATH, KIND_NAME, KIND_RECORD_LEVEL };
 
 static const struct option {
@@ -59,16 +59,12 @@ static const struct option *find(const char *name, size_t len, bool is_pipe)
     return NULL;
 }
 
-static bool is_word(const char *text, size_t len, const char *word)
-{
-    return len == strlen(word) && memcmp(text, word, len) == 0;
-}
-
+/* --no-stderr is short for --no-log-to-stderr. */
 static const struct option *find_negated(const char *name, size_t len)
 {
     if (len < 3 || memcmp(name, "no-", 3) != 0)
         return NULL;
-    if (is_word(name, len, "no-stderr"))
+    if (len == strlen("no-stderr") && memcmp(name, "no-stderr", len) == 0)
         return find("log-to-stderr", strlen("log-to-stderr"), false);
     const struct option *o = find(name + 3, len - 3, false);
     return o && o->kind == KIND_BOOL ? o : NULL;

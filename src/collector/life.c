@@ -192,14 +192,26 @@ static void run(struct mpl_collector *c, const struct mpl_life *life)
         atomic_store(&c->control->head.sleeping, 1);
 }
 
-/* A member that leaves gives up its slot, then looks whether there is a collector. One that is told to stop gives up
- * its lock, then looks at the slots: one of them sees the other, and the last one removes the session. */
+/* Is there a member who will look for a collector, now or when it leaves? */
+static bool has_lasting_member(struct mpl_collector *c)
+{
+    uint32_t bound = mpl_slot_bound(c->control);
+    for (uint32_t i = 0; i < bound; i++) {
+        uint32_t state = mpl_slot_state(atomic_load(&c->control->slot[i].word));
+        if (state == MPL_SLOT_JOINING || state == MPL_SLOT_ACTIVE)
+            return true;
+    }
+    return false;
+}
+
+/* A member that leaves marks its slot, then looks whether there is a collector. One that is told to stop gives up its
+ * lock, then looks at the slots: one of them sees the other, and the last one removes the session. */
 static bool is_abandoned(struct mpl_collector *c)
 {
     if (!is_ours(c) || atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED)
         return false;
     mpl_control_unlock(c->control_fd);
-    return are_slots_free(c);
+    return !has_lasting_member(c);
 }
 
 static void close_candidates(struct mpl_candidates *candidates)
@@ -218,15 +230,13 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *i
     int error = mpl_collector_init(c, life->dir, dir_fd, control_fd, life->candidates);
     close_candidates(life->candidates);
     if (!error) {
-        if (atomic_load(&c->control->head.state) != MPL_SESSION_REMOVED) {
-            serve(c, life->kind);
-            run(c, life);
-            *is_again = is_abandoned(c);
-        }
+        serve(c, life->kind);
+        run(c, life);
+        *is_again = is_abandoned(c);
     }
     mpl_collector_fini(c);
     free(c);
-    return error;
+    return error == -ESHUTDOWN ? 0 : error; /* somebody else was the last, while we waited for the lock */
 }
 
 static int try_to_lead(const struct mpl_life *life)

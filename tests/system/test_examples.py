@@ -64,7 +64,8 @@ def run(program, build):
             return "the mistake was not named: %r" % done.stdout
         if os.listdir(folder) != [log]:
             return "left behind: %r" % os.listdir(folder)
-    return problem_with(in_file, expected, in_any_order) or problem_with(done.stderr.splitlines(), expected, in_any_order)
+    return (problem_with(in_file, expected, in_any_order) or
+            problem_with(done.stderr.splitlines(), expected, in_any_order))
 
 
 def main():
