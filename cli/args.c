@@ -21,6 +21,7 @@ static const struct option {
     {"level", "LEVEL", "take nothing below DEBUG, [INFO], WARNING, ERROR", KIND_VALUE},
     {"format-string", "TEXT", "of a line, as in Python: \"%(asctime)s %(message)s\"", KIND_VALUE},
     {"date-format", "TEXT", "of %(asctime)s, as for strftime: \"%H:%M:%S\"", KIND_VALUE},
+    {"utc", "", "show times in UTC instead of local time [no]", KIND_BOOL},
     {"file-mode", "a|w", "append, or empty the file first [a]", KIND_VALUE},
     {"file-encoding", "NAME", "utf-16, latin-1, ... [utf-8]", KIND_VALUE},
     {"max-bytes", "SIZE", "rotate before this size; 0: never [10M]", KIND_VALUE},
