@@ -202,7 +202,5 @@ int mpl_args_help(void)
         int n = printf("  --%s %s", options[i].name, options[i].value_name);
         printf("%*s%s\n", 28 - n, "", options[i].help);
     }
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return mpl_report_fatal("write", "the help text", strerror(errno));
-    return 0;
+    return mpl_report_stdout("the help text");
 }
