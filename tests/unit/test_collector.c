@@ -297,6 +297,31 @@ static void undecided_batch_is_forgotten(void)
     hand_end();
 }
 
+/* A ring's first batch, whose collector dies after it has laid down the position, before or after the tag. */
+static void first_batch_that_is_not_decided_is_forgotten(void)
+{
+    for (uint64_t with_tag = 0; with_tag <= 1; with_tag++) {
+        struct mplog_options o = hand_options();
+        hand_begin(&o);
+        mplog_info(logger(), "one");
+        struct mpl_ring *ring = own()->ring;
+        struct mpl_segment *segment = mpl_process.segment.head;
+        atomic_store(&segment->lost[MPL_LOST_NESTED], 7);
+        ring->progress[0].read_pos = atomic_load(&ring->write_pos);
+        segment->progress[0].lost_reported[MPL_LOST_NESTED] = 7;
+        if (with_tag) {
+            uint64_t tag = atomic_load(&hand_collector.control->head.batch_seq) + 1;
+            atomic_store(&ring->progress[0].tag, tag);
+            atomic_store(&segment->progress[0].tag, tag);
+        }
+        hand_take_over();
+        hand_take_over(); /* the first of them has cleared the tags and died */
+        hand_pass();
+        CHECK(log_is("one\n7 records were lost: logged in a signal handler that interrupted a log call\n"));
+        hand_end();
+    }
+}
+
 /* ---- forks ---- */
 
 static void forked_child_writes_into_a_segment_of_its_own(void)
@@ -388,6 +413,7 @@ int main(void)
         TEST_CASE(successor_goes_on_where_the_killed_one_stopped),
         TEST_CASE(decided_batch_is_finished_by_the_successor),
         TEST_CASE(undecided_batch_is_forgotten),
+        TEST_CASE(first_batch_that_is_not_decided_is_forgotten),
         TEST_CASE(forked_child_writes_into_a_segment_of_its_own),
         TEST_CASE(scribbled_ring_is_counted_and_the_others_go_on),
         TEST_CASE(definition_that_lies_is_not_followed),
