@@ -215,6 +215,23 @@ static void idle_ring_becomes_cold_and_warm_again_when_told(void)
     hand_end();
 }
 
+/* A collector that had lost its lock finished its pass, beside the one that has made the ring cold. */
+static void promise_of_a_replaced_collector_does_not_hide_a_cold_ring(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    usleep(25000);
+    hand_pass();
+    CHECK_INT(hand_collector.hot_count, 0);
+    atomic_store(own()->watch, MPL_STAMP_LEAST); /* expired since */
+    mplog_info(logger(), "two");
+    hand_pass();
+    CHECK(log_is("one\ntwo\n"));
+    hand_end();
+}
+
 /* ---- taking over ---- */
 
 static void successor_goes_on_where_the_killed_one_stopped(void)
@@ -410,6 +427,7 @@ int main(void)
         TEST_CASE(overflow_block_waits_once_then_counts_at_once),
         TEST_CASE(record_stamped_after_the_pass_began_waits_for_the_next),
         TEST_CASE(idle_ring_becomes_cold_and_warm_again_when_told),
+        TEST_CASE(promise_of_a_replaced_collector_does_not_hide_a_cold_ring),
         TEST_CASE(successor_goes_on_where_the_killed_one_stopped),
         TEST_CASE(decided_batch_is_finished_by_the_successor),
         TEST_CASE(undecided_batch_is_forgotten),
