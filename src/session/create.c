@@ -187,31 +187,45 @@ static int create_below(struct mpl_entry *e, const char *parent, const char *id)
     return error;
 }
 
+/* The end of another session may take the parent away before something of ours is in it; then once more. Each turn is
+ * the end of one, or there is no such base. models/join.pml. */
+#define PARENT_TURNS_MAX 50
+
+static int create_in(struct mpl_entry *e, const char *base, const char *id)
+{
+    char parent[MPL_DIR_MAX];
+    int error = -ENOENT;
+    for (int turn = 0; error == -ENOENT && turn < PARENT_TURNS_MAX; turn++) {
+        snprintf(parent, sizeof parent, "%s", base);
+        error = mpl_dir_make_parent(parent);
+        error = error ? error : create_below(e, parent, id);
+    }
+    return error;
+}
+
 /* A session that is created again goes where it was; a new one to the first place that works. */
 int mpl_session_create(struct mpl_entry *e, const char *id)
 {
-    char parent[MPL_DIR_MAX], fresh[MPL_ID_DIGITS + 1], *slash = NULL;
+    char base[MPL_DIR_MAX], fresh[MPL_ID_DIGITS + 1], *slash = NULL;
     e->session->control_fd = -1;
     if (id) {
-        snprintf(parent, sizeof parent, "%s", e->session->dir);
-        slash = strrchr(parent, '/');
+        snprintf(base, sizeof base, "%s", e->session->dir);
+        slash = strrchr(base, '/');
         snprintf(fresh, sizeof fresh, "%s", id);
         if (slash) {
             /* <base>/mplog-<uid>: the last part is made again, for it went with the last session in it. */
             *slash = '\0';
-            slash = strrchr(parent, '/');
+            slash = strrchr(base, '/');
         }
         if (!slash)
             return mpl_fail(EINVAL, "session directory %s: is not one", e->session->dir);
         *slash = '\0';
-        int error = mpl_dir_make_parent(parent);
-        return error ? error : create_below(e, parent, fresh);
+        return create_in(e, base, fresh);
     }
     int error = -ENOENT;
     mpl_dir_new_id(fresh);
-    for (unsigned i = 0; mpl_dir_candidate(i, e->session->options.o.ring_dir, parent); i++) {
-        error = mpl_dir_make_parent(parent);
-        error = error ? error : create_below(e, parent, fresh);
+    for (unsigned i = 0; mpl_dir_candidate(i, e->session->options.o.ring_dir, base); i++) {
+        error = create_in(e, base, fresh);
         if (!error)
             return 0;
     }
