@@ -192,8 +192,8 @@ static void run(struct mpl_collector *c, const struct mpl_life *life)
         atomic_store(&c->control->head.sleeping, 1);
 }
 
-/* Is there a member who will look for a collector, now or when it leaves? */
-static bool has_lasting_member(struct mpl_collector *c)
+/* Members that will look for a collector, some day. One that is leaving may have looked already. */
+static bool has_members(struct mpl_collector *c)
 {
     uint32_t bound = mpl_slot_bound(c->control);
     for (uint32_t i = 0; i < bound; i++) {
@@ -204,14 +204,15 @@ static bool has_lasting_member(struct mpl_collector *c)
     return false;
 }
 
-/* A member that leaves marks its slot, then looks whether there is a collector. One that is told to stop gives up its
- * lock, then looks at the slots: one of them sees the other, and the last one removes the session. */
+/* A member that leaves says so in its slot, then looks whether there is a collector. One that is told to stop gives up
+ * its lock, then looks at the slots: one of them sees the other, and the last one removes the session.
+ * models/join.pml. */
 static bool is_abandoned(struct mpl_collector *c)
 {
     if (!is_ours(c) || atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED)
         return false;
     mpl_control_unlock(c->control_fd);
-    return !has_lasting_member(c);
+    return !has_members(c);
 }
 
 static void close_candidates(struct mpl_candidates *candidates)
