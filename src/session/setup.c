@@ -15,6 +15,7 @@
 #include "output/encoding.h"
 #include "output/file.h"
 #include "output/pattern.h"
+#include "producer/log.h"
 #include "producer/logger.h"
 #include "producer/process.h"
 #include "producer/producer.h"
@@ -267,6 +268,21 @@ static int set_up(const struct mplog_options *o)
     return set_up_new();
 }
 
+/* Why a session that wants a helper has none; said once, in the log. Not under the process's lock. */
+static void tell_of_thread(const char *reason)
+{
+    char line[640];
+    struct mpl_text t = {line, 0, sizeof line};
+    const char *collector = current.options.o.collector;
+    if (atomic_load(&mpl_process.control->head.collector_kind) != MPL_COLLECTOR_THREAD ||
+        (collector && strcmp(collector, "thread") == 0))
+        return;
+    mpl_text_printf(&t, "no helper process could be started, a thread of this process writes the log: %s",
+                    reason[0] ? reason : "it did not come up");
+    mpl_log_text(&mpl_logger_get("mplog")->public, MPLOG_WARNING,
+                 (struct mpl_str){line, t.len < t.cap ? t.len : t.cap});
+}
+
 int mpl_session_setup(const struct mplog_options *o)
 {
     /* What was logged under former options is in the file before anything under the new ones can be. */
@@ -274,10 +290,14 @@ int mpl_session_setup(const struct mplog_options *o)
         mpl_session_flush(EXIT_WAIT_MS);
     if (!mpl_process_lock())
         return mpl_fail(EDEADLK, "set-up: called from a signal handler inside mplog, or out of memory");
+    mpl_error_clear();
     int error = set_up(o);
-    if (!error && current.is_creator && !current.is_exported)
+    bool is_new = !error && current.is_creator && !current.is_exported;
+    if (is_new)
         mpl_session_export(&current);
     mpl_process_unlock();
+    if (is_new)
+        tell_of_thread(mpl_error_text());
     return error;
 }
 
@@ -302,10 +322,7 @@ int mpl_session_join_only(bool asks_parents)
     return error;
 }
 
-const struct mplog_options *mpl_session_options(void)
-{
-    return mpl_session_is_setup() ? &current.options.o : NULL;
-}
+const struct mplog_options *mpl_session_options(void) { return mpl_session_is_setup() ? &current.options.o : NULL; }
 
 int mpl_session_add_sink(const struct mplog_options *o, uint32_t *index)
 {
