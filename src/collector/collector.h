@@ -75,6 +75,7 @@ struct mpl_collector {
     struct mpl_sink *sink[MPL_SINKS_MAX];
     uint32_t sink_count;
     uint32_t sinks_up;     /* mask: opened, and not given up */
+    uint64_t source_count; /* numbers given out: struct mpl_ring_view */
     uint32_t sinks_shared; /* mask: those that do not stand alone */
 
     /* how far everything is written; the stamp a flusher compares with */

@@ -27,7 +27,7 @@ static void set_site(struct mpl_record *out, const struct mpl_def_view *site)
     out->line = site->line;
 }
 
-static void set_common(const struct mpl_collector *c, const struct mpl_ring_view *r, const struct mpl_raw_record *raw,
+static void set_common(struct mpl_collector *c, struct mpl_ring_view *r, const struct mpl_raw_record *raw,
                        struct mpl_record *out)
 {
     *out = (struct mpl_record){
@@ -44,6 +44,10 @@ static void set_common(const struct mpl_collector *c, const struct mpl_ring_view
     const struct mpl_def_view *logger = mpl_view_definition(r->member, mpl_ids_logger(raw->head.ids), MPL_DEF_LOGGER,
                                                             c->dir_fd);
     out->logger = logger ? logger->text : MPL_STR("root");
+    if (r->source == 0)
+        r->source = ++c->source_count;
+    out->source = logger ? r->source : 0;
+    out->ids = raw->head.ids;
 }
 
 struct arguments {
@@ -149,6 +153,7 @@ static bool set_full(const struct mpl_raw_record *raw, struct mpl_def_view *site
     uint32_t tag;
     struct mpl_str value;
     set_site(out, site);
+    out->source = 0; /* any attribute may be another one */
     for (uint64_t at = 0; at < raw->body_bytes;) {
         if (!mpl_codec_field(raw, &at, &tag, &value))
             return false;
@@ -160,8 +165,8 @@ static bool set_full(const struct mpl_raw_record *raw, struct mpl_def_view *site
     return true;
 }
 
-static bool set_attributes(const struct mpl_collector *c, const struct mpl_ring_view *r,
-                           const struct mpl_raw_record *raw, struct mpl_record *out, struct arguments *args)
+static bool set_attributes(struct mpl_collector *c, struct mpl_ring_view *r, const struct mpl_raw_record *raw,
+                           struct mpl_record *out, struct arguments *args)
 {
     struct mpl_def_view *site = mpl_view_definition(r->member, mpl_ids_site(raw->head.ids), MPL_DEF_SITE, c->dir_fd);
     set_common(c, r, raw, out);
@@ -267,6 +272,7 @@ static void take_names(struct mpl_ring_view *r, const struct mpl_raw_record *raw
     memcpy(r->names, process_name.ptr, process_name.len);
     memcpy(r->names + process_name.len, thread_name.ptr, thread_name.len);
     r->names_changed = true;
+    r->source = 0;
 }
 
 static bool copy_out(struct mpl_collector *c, const struct mpl_ring_view *r)
