@@ -39,16 +39,19 @@ static void start_stream(struct mpl_collector *c, struct mpl_sink *s)
     s->fd = -1;
 }
 
-static void open_sinks(struct mpl_collector *c)
+static int open_sinks(struct mpl_collector *c)
 {
     uint32_t count = atomic_load_explicit(&c->control->head.sink_count, memory_order_acquire);
     for (uint32_t i = 0; i < count && i < MPL_SINKS_MAX; i++) {
         struct mpl_sink *s = calloc(1, sizeof *s);
         if (!s)
-            return;
+            return mpl_fail(ENOMEM, "collector: out of memory");
         c->sink[i] = s;
         c->sink_count = i + 1;
-        if (mpl_sink_open(s, c->dir_fd, i, c->batch_seq, c->candidates) < 0) {
+        int error = mpl_sink_open(s, c->dir_fd, i, c->batch_seq, c->candidates);
+        if (error < 0) {
+            if (mpl_os_is_shortage(error) && !s->batch && !s->stream)
+                return error;
             mpl_complain("%s", mpl_error_text());
             s->is_failing = s->batch != NULL; /* a file: tried again with the next writes */
             continue;
@@ -61,6 +64,7 @@ static void open_sinks(struct mpl_collector *c)
         }
         c->sinks_up |= UINT32_C(1) << i;
     }
+    return 0;
 }
 
 /* The predecessor's decided batches are finished before anything new is merged. */
@@ -106,9 +110,14 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     c->cold_after_ticks = (uint64_t)(COLD_AFTER_NS / c->wall.ns_per_tick);
     c->watch = mpl_watch_start(&h->wake_word);
     mpl_members_scan(c); /* also finds stderr among the members */
-    open_sinks(c);
-    finish_batches(c);
-    return 0;
+    /* Tags of a batch that was never decided may stand in a ring that is not open now, and would count later, when the
+     * number has been used. models/elect.pml. */
+    if (c->has_missed)
+        return mpl_fail(ENOMEM, "collector: descriptors or memory are missing for what the members have written");
+    int error = open_sinks(c);
+    if (!error)
+        finish_batches(c);
+    return error;
 }
 
 void mpl_collector_fini(struct mpl_collector *c)

@@ -41,6 +41,7 @@ struct mpl_collector {
     uint32_t check_next;                      /* member whose life is looked at next */
     uint32_t alive_count, ending_count;       /* members; ending: dead or leaving, and not removed yet */
     bool has_deaths;                          /* since life.c looked last */
+    bool has_missed; /* descriptors or memory were missing for something of a member: the next pass tries again */
     uint64_t pid_ns;
     uint32_t member_bound; /* slots below it may have a member */
     uint32_t news_seen;
