@@ -92,6 +92,7 @@ bool mplog_logger_refresh(mplog_logger *logger, int level)
 {
     int saved_errno = errno, state = mpl_os_cancel_disable();
     if (mpl_process_lock()) {
+        mpl_logger_settle();
         mpl_logger_refresh(mpl_logger_of(logger));
         mpl_process_unlock();
     }

@@ -70,14 +70,21 @@ void mpl_text_hex(struct mpl_text *t, uint64_t value, unsigned digits)
 void mpl_text_printf(struct mpl_text *t, const char *format, ...)
 {
     va_list ap;
+    char sentence[512]; /* vsnprintf wants a byte for its NUL, which we may not have */
     size_t room = t->len < t->cap ? t->cap - t->len : 0;
     va_start(ap, format);
-    /* vsnprintf wants a byte for its NUL: the last byte of a text filled to the brim is therefore lost here, which
-     * only shortens a sentence that did not fit anyway. */
-    int n = vsnprintf(room ? t->data + t->len : NULL, room, format, ap);
+    int n = vsnprintf(sentence, sizeof sentence, format, ap);
     va_end(ap);
-    if (n > 0)
-        t->len += (size_t)n;
+    if (n < (int)sizeof sentence) {
+        mpl_text_append(t, sentence, n > 0 ? (size_t)n : 0);
+        if (t->len < t->cap)
+            t->data[t->len] = '\0';
+        return;
+    }
+    va_start(ap, format);
+    vsnprintf(room ? t->data + t->len : NULL, room, format, ap); /* without its last byte if it fills the room */
+    va_end(ap);
+    t->len += (size_t)n;
 }
 
 const char *mpl_text_cstr(struct mpl_text *t)

@@ -33,53 +33,78 @@ static void start_stream(struct mpl_collector *c, struct mpl_sink *s)
     if (s->fd < 0 && s->stream && s->ino != 0)
         s->fd = mpl_members_find_fd(c, s->dev, s->ino);
     int fd = s->fd;
-    if (fd < 0 || mpl_stream_start(s, fd, &c->control->head.wake_word) == 0)
+    if (fd < 0 || (s->stream && mpl_stream_start(s, fd, &c->control->head.wake_word) == 0))
         return;
     close(fd);
     s->fd = -1;
 }
 
-static int open_sinks(struct mpl_collector *c)
+/* False: descriptors or memory are missing. */
+static bool open_sink(struct mpl_collector *c, uint32_t i)
 {
-    uint32_t count = atomic_load_explicit(&c->control->head.sink_count, memory_order_acquire);
-    for (uint32_t i = 0; i < count && i < MPL_SINKS_MAX; i++) {
-        struct mpl_sink *s = calloc(1, sizeof *s);
-        if (!s)
-            return mpl_fail(ENOMEM, "collector: out of memory");
-        c->sink[i] = s;
-        c->sink_count = i + 1;
-        int error = mpl_sink_open(s, c->dir_fd, i, c->batch_seq, c->candidates);
-        if (error < 0) {
-            if (mpl_os_is_shortage(error) && !s->batch && !s->stream)
-                return error;
-            mpl_complain("%s", mpl_error_text());
-            s->is_failing = s->batch != NULL; /* a file: tried again with the next writes */
-            continue;
-        }
-        for (uint32_t k = 0; k < i; k++) {
-            if (c->sink[k]->like == k && looks_like(s, c->sink[k])) {
-                s->like = k;
-                break;
-            }
-        }
-        c->sinks_up |= UINT32_C(1) << i;
+    struct mpl_sink *s = calloc(1, sizeof *s);
+    if (!s)
+        return false;
+    c->sink[i] = s;
+    c->sink_count = i + 1;
+    int error = mpl_sink_open(s, c->dir_fd, i, c->batch_seq, c->candidates);
+    if (mpl_os_is_shortage(error) && !s->batch && !s->stream)
+        return false;
+    c->sinks_shared |= s->is_alone ? 0 : UINT32_C(1) << i;
+    if (error < 0) {
+        mpl_complain("%s", mpl_error_text());
+        s->is_failing = s->batch != NULL; /* a file: tried again with the next writes */
+        return true;
     }
-    return 0;
+    for (uint32_t k = 0; k < i; k++) {
+        if (c->sink[k]->like == k && looks_like(s, c->sink[k])) {
+            s->like = k;
+            break;
+        }
+    }
+    c->sinks_up |= UINT32_C(1) << i;
+    return true;
 }
 
-/* The predecessor's decided batches are finished before anything new is merged. */
-static void finish_batches(struct mpl_collector *c)
+/* A predecessor's decided batch is finished before anything new is merged. */
+static void begin_sink(struct mpl_collector *c, struct mpl_sink *s)
 {
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        struct mpl_sink *s = c->sink[i];
-        if (s->is_stream) {
-            start_stream(c, s);
-            if (!s->writer)
-                c->sinks_up &= ~(UINT32_C(1) << i);
-        } else if (s->batch) {
-            mpl_batch_resume(s);
+    if (s->is_stream) {
+        start_stream(c, s);
+        if (!s->writer)
+            c->sinks_up &= ~(UINT32_C(1) << s->index);
+    } else if (s->batch) {
+        mpl_batch_resume(s);
+    }
+}
+
+/* Takes back that sinks from `first` on were opened; nothing has begun there. */
+static void forget_sinks(struct mpl_collector *c, uint32_t first)
+{
+    while (c->sink_count > first) {
+        struct mpl_sink *s = c->sink[--c->sink_count];
+        c->sinks_up &= ~(UINT32_C(1) << c->sink_count);
+        c->sinks_shared &= ~(UINT32_C(1) << c->sink_count);
+        if (s->fd >= 0)
+            close(s->fd);
+        mpl_sink_close(s);
+        free(s);
+    }
+}
+
+bool mpl_collector_open_sinks(struct mpl_collector *c)
+{
+    /* Acquire: partner is find_or_create in session/sinks.c. */
+    uint32_t first = c->sink_count, count = atomic_load_explicit(&c->control->head.sink_count, memory_order_acquire);
+    for (uint32_t i = first; i < count && i < MPL_SINKS_MAX; i++) {
+        if (!open_sink(c, i)) {
+            forget_sinks(c, first);
+            return false;
         }
     }
+    for (uint32_t i = first; i < c->sink_count; i++)
+        begin_sink(c, c->sink[i]);
+    return true;
 }
 
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
@@ -100,6 +125,8 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     if (!c->control)
         return -ENOMEM;
     struct mpl_control_head *h = &c->control->head;
+    if (atomic_load(&h->state) == MPL_SESSION_REMOVED)
+        return -ESHUTDOWN;
     c->takeover = atomic_fetch_add(&h->takeovers, 1) + 1;
     c->batch_seq = atomic_load_explicit(&h->batch_seq, memory_order_acquire); /* partner: decide in commit.c */
     c->news_seen = atomic_load(&h->news) - 1;
@@ -110,14 +137,11 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     c->cold_after_ticks = (uint64_t)(COLD_AFTER_NS / c->wall.ns_per_tick);
     c->watch = mpl_watch_start(&h->wake_word);
     mpl_members_scan(c); /* also finds stderr among the members */
-    /* Tags of a batch that was never decided may stand in a ring that is not open now, and would count later, when the
-     * number has been used. models/elect.pml. */
-    if (c->has_missed)
-        return mpl_fail(ENOMEM, "collector: descriptors or memory are missing for what the members have written");
-    int error = open_sinks(c);
-    if (!error)
-        finish_batches(c);
-    return error;
+    /* Tags of a batch that was never decided may stand in what is not open now, and would count later, when the number
+     * has been used. models/elect.pml. */
+    if (c->has_missed || !mpl_collector_open_sinks(c))
+        return mpl_fail(ENOMEM, "collector: descriptors or memory are missing for what the session holds");
+    return 0;
 }
 
 void mpl_collector_fini(struct mpl_collector *c)

@@ -75,16 +75,23 @@ struct mpl_collector {
 
     struct mpl_sink *sink[MPL_SINKS_MAX];
     uint32_t sink_count;
-    uint32_t sinks_up; /* mask: opened, and not given up */
+    uint32_t sinks_up;     /* mask: opened, and not given up */
+    uint64_t source_count; /* numbers given out: struct mpl_ring_view */
+    uint32_t sinks_shared; /* mask: those that do not stand alone */
 
     /* how far everything is written; the stamp a flusher compares with */
     uint64_t written_until, streamed_until, flush_seen;
 };
 
 /* Takes the session at `dir` over: maps it, finishes what a predecessor had decided, opens the sinks. The caller holds
- * the lock on control_fd. 0 or -errno with a sentence; mpl_collector_fini also after a failure. */
+ * the lock on control_fd. 0; -ESHUTDOWN: the session is over; or -errno with a sentence. mpl_collector_fini also
+ * after a failure. */
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
                        const struct mpl_candidates *candidates);
+/* Opens sinks that were added since the last time. False: descriptors or memory are missing for one; to be tried again
+ * before any record is merged, which might be for that one. */
+bool mpl_collector_open_sinks(struct mpl_collector *c);
+
 void mpl_collector_fini(struct mpl_collector *c);
 
 /* One pass over what is there now. `stamp` is T0, taken before this call by mpl_clock_stamp_before_loads; `now_ns` is
@@ -103,9 +110,10 @@ void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r);
 bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r);
 
 /* A line of our own, at level WARNING under the logger "mplog", in the name of process and thread of `r` or of the
- * process of `m` (NULL: the collector), for the sinks in `sinks`. */
-void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m,
-                     const struct mpl_ring_view *r, const char *format, ...) __attribute__((format(printf, 5, 6)));
+ * process of `m` (NULL: the collector), for the sinks in `sinks`; returns those that took it. It stands for `weight`
+ * records, which a sink that does not take it counts as lost. */
+uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
+                         const struct mpl_ring_view *r, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* ---- commit.c ---- */
 

@@ -134,7 +134,7 @@ static void note_failure(struct mpl_collector *c, struct mpl_sink *s, uint64_t n
         s->is_failing = true;
         s->failing_since_ns = now_ns;
         s->backoff_ns = RETRY_LEAST_NS;
-        mpl_emit_notice(c, c->sinks_up & ~(UINT32_C(1) << s->index), NULL, NULL, "%s: writing fails: %s", s->name,
+        mpl_emit_notice(c, c->sinks_up & ~(UINT32_C(1) << s->index), 0, NULL, NULL, "%s: writing fails: %s", s->name,
                         mpl_error_text());
     }
     s->retry_ns = now_ns + s->backoff_ns;

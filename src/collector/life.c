@@ -140,7 +140,7 @@ static bool has_sync_due(const struct mpl_collector *c)
     return false;
 }
 
-static void rest(struct mpl_collector *c)
+static void rest(struct mpl_collector *c, uint32_t wake_word)
 {
     uint64_t timeout_ns = NAP_NS;
     if (!c->is_blocked && c->pass_bytes >= BUSY_BYTES)
@@ -153,7 +153,7 @@ static void rest(struct mpl_collector *c)
     } else if (c->is_blocked) {
         timeout_ns = 10 * NAP_NS;
     }
-    mpl_wake_sleep(c->control, c->news_seen, c->flush_seen, timeout_ns);
+    mpl_wake_sleep(c->control, wake_word, c->news_seen, c->flush_seen, timeout_ns);
 }
 
 static void look_after_lives(struct mpl_collector *c, uint64_t *next_ns, uint64_t now_ns)
@@ -174,6 +174,9 @@ static void run(struct mpl_collector *c, const struct mpl_life *life)
     while (is_ours(c)) {
         /* Read first: the pass then sees that the member who asks for it has left. */
         bool must_stop = life->must_stop && atomic_load(life->must_stop);
+        /* Also before the pass: a member that dies, or a stream that has got on, after the pass has looked, ends the
+         * rest. */
+        uint32_t wake_word = atomic_load(&c->control->head.wake_word);
         if (must_stop)
             next_look_ns = 0; /* of those who are left, who lives? */
         uint64_t stamp = mpl_clock_stamp_before_loads(c->control->head.clock_kind), now_ns = mpl_clock_monotonic_ns();
@@ -183,7 +186,7 @@ static void run(struct mpl_collector *c, const struct mpl_life *life)
             return;
         if (must_stop && !c->is_blocked && c->ending_count == 0)
             break;
-        rest(c);
+        rest(c, wake_word);
     }
     /* Whoever wants to wake us from now on finds nobody, and starts another. */
     if (is_ours(c))
@@ -229,15 +232,13 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *i
     int error = mpl_collector_init(c, life->dir, dir_fd, control_fd, life->candidates);
     close_candidates(life->candidates);
     if (!error) {
-        if (atomic_load(&c->control->head.state) != MPL_SESSION_REMOVED) {
-            serve(c, life->kind);
-            run(c, life);
-            *is_again = is_abandoned(c);
-        }
+        serve(c, life->kind);
+        run(c, life);
+        *is_again = is_abandoned(c);
     }
     mpl_collector_fini(c);
     free(c);
-    return error;
+    return error == -ESHUTDOWN ? 0 : error; /* somebody else was the last, while we waited for the lock */
 }
 
 static int try_to_lead(const struct mpl_life *life)

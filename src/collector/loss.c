@@ -24,7 +24,7 @@ void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r)
         if (more == 0)
             continue;
         uint64_t before = c->batch_records;
-        mpl_emit_notice(c, UINT32_MAX, r->member, r, "%" PRIu64 " %s lost: %s", more,
+        mpl_emit_notice(c, UINT32_MAX, more, r->member, r, "%" PRIu64 " %s lost: %s", more,
                         cause == MPL_LOST_CORRUPT ? "bytes were"
                         : more == 1               ? "record was"
                                                   : "records were",
@@ -48,7 +48,7 @@ void mpl_loss_report_member(struct mpl_collector *c, struct mpl_member_view *m)
         uint64_t more = lost - m->lost_reported[cause], before = c->batch_records;
         if (more == 0)
             continue;
-        mpl_emit_notice(c, UINT32_MAX, m, m->ring_count ? m->ring[0] : NULL, "%" PRIu64 " %s lost: %s", more,
+        mpl_emit_notice(c, UINT32_MAX, more, m, m->ring_count ? m->ring[0] : NULL, "%" PRIu64 " %s lost: %s", more,
                         more == 1 ? "record was" : "records were", causes[cause]);
         if (c->batch_records == before)
             return;
@@ -68,7 +68,7 @@ static void report_end(struct mpl_collector *c, struct mpl_sink *s)
         return;
     c->sinks_up &= ~(UINT32_C(1) << s->index);
     if (error)
-        mpl_emit_notice(c, c->sinks_up, NULL, NULL, "%s: nothing is written there any more: %s", s->name,
+        mpl_emit_notice(c, c->sinks_up, 0, NULL, NULL, "%s: nothing is written there any more: %s", s->name,
                         mpl_errno_text(error, reason, sizeof reason));
 }
 
@@ -76,13 +76,11 @@ void mpl_loss_report_sink(struct mpl_collector *c, struct mpl_sink *s)
 {
     report_end(c, s);
     uint64_t lost = s->records_lost ? atomic_load_explicit(s->records_lost, memory_order_relaxed) : 0;
-    uint64_t more = lost - s->lost_reported, before = c->batch_records;
+    uint64_t more = lost - s->lost_reported;
     if (more == 0 || !(c->sinks_up >> s->index & 1))
         return;
-    mpl_emit_notice(c, UINT32_C(1) << s->index, NULL, NULL, "%" PRIu64 " %s lost here: %s", more,
-                    more == 1 ? "record was" : "records were",
-                    s->is_stream ? "the reader was too slow" : "the file could not be written");
-    /* The notice itself may have found no room, which counts as lost again. */
-    if (c->batch_records != before && atomic_load_explicit(s->records_lost, memory_order_relaxed) == lost)
+    if (mpl_emit_notice(c, UINT32_C(1) << s->index, 0, NULL, NULL, "%" PRIu64 " %s lost here: %s", more,
+                        more == 1 ? "record was" : "records were",
+                        s->is_stream ? "the reader was too slow" : "the file could not be written"))
         s->lost_reported = lost;
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +19,9 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-/* Joining takes a millisecond. A process that was killed in the middle of it has its slot taken back after this. */
+/* Joining takes a millisecond. A process that was killed in the middle of it has its slot taken back after the first of
+ * these if there is no such pid (it may yet be one of another namespace), and after the second in any case. */
+#define JOINING_UNSEEN_NS (NS_PER_S / 2)
 #define JOINING_MAX_NS (10 * NS_PER_S)
 
 /* Members whose lives are looked at in one check: with one check a second, hundreds of members cost 0.005 % of a CPU.
@@ -181,7 +184,9 @@ static void look_at_joiner(struct mpl_collector *c, uint32_t i, uint64_t word)
     uint64_t now_ns = mpl_clock_monotonic_ns();
     if (c->joining_since_ns[i] == 0)
         c->joining_since_ns[i] = now_ns;
-    else if (now_ns - c->joining_since_ns[i] > JOINING_MAX_NS)
+    uint64_t waited_ns = now_ns - c->joining_since_ns[i];
+    if (waited_ns > JOINING_MAX_NS ||
+        (waited_ns > JOINING_UNSEEN_NS && kill(mpl_slot_pid(word), 0) < 0 && errno == ESRCH))
         take_back_slot(c, i, word);
 }
 

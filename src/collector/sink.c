@@ -146,6 +146,7 @@ int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch
     if (!error) {
         s->is_stream = strcmp(d->kind, "file") != 0;
         s->is_stderr = strcmp(d->kind, "stderr") == 0;
+        s->is_alone = mpl_options_find_number((struct mpl_str){d->text, d->len}, "alone") != 0;
         name_sink(s, d);
         error = open_looks(s, d);
     }
@@ -190,10 +191,10 @@ static struct mpl_str encode(struct mpl_sink *s, struct mpl_str line)
     return (struct mpl_str){t.data, t.len};
 }
 
-void mpl_sink_count_lost(struct mpl_sink *s)
+void mpl_sink_count_lost(struct mpl_sink *s, uint64_t records)
 {
     if (s->records_lost)
-        atomic_fetch_add_explicit(s->records_lost, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(s->records_lost, records, memory_order_relaxed);
 }
 
 enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str line, bool may_wait)

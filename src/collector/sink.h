@@ -24,6 +24,7 @@ struct mpl_sink {
     uint32_t index;
     int32_t level;
     bool is_stream;
+    bool is_alone; /* takes only records that name it */
     char name[64]; /* for lines about it: the path, shortened, or "stderr" */
 
     /* what a line looks like */
@@ -86,7 +87,7 @@ enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str li
 /* Appends the line that was offered last and found room. */
 void mpl_sink_take(struct mpl_sink *s, int level);
 
-void mpl_sink_count_lost(struct mpl_sink *s);
+void mpl_sink_count_lost(struct mpl_sink *s, uint64_t records);
 
 /* Puts what is being filled under `tag`: it becomes fact when batch_seq is stored. */
 void mpl_sink_prepare(struct mpl_sink *s, uint64_t tag);

@@ -30,6 +30,7 @@ enum mpl_membership {
  * lock. */
 struct mpl_process_host {
     int (*join_fn)(void);    /* NEW or INHERITED -> MEMBER; 0 or -errno with a sentence */
+    int (*level_fn)(void);   /* NEW: the level of the session that join_fn would join or start */
     void (*forked_fn)(void); /* this process is a fresh child: forget what belongs to the parent */
     /* Called without the lock: starts a collector if there is none. */
     void (*need_collector_fn)(void);
@@ -63,6 +64,7 @@ struct mpl_process {
 
     char name[MPL_NAME_MAX];
     uint32_t name_len;
+    int64_t relative_base_ns;                             /* 0: the time at which the segment is made */
     _Atomic uint64_t lost_unattached[MPL_SEGMENT_LOSSES]; /* lost where there was no segment to count in */
 };
 

@@ -164,7 +164,7 @@ bool mpl_producer_write_names(struct mpl_producer *p)
         return false;
     struct mpl_names_record n = {
         .head = {mpl_kind_words(MPL_RECORD_NAMES, bytes), 0, mpl_clock_stamp(mpl_process.clock_kind), 0},
-        .thread = (uint64_t)mpl_os_thread_id(),
+        .thread = mpl_thread.ident ? mpl_thread.ident : (uint64_t)mpl_os_thread_id(),
         .process = (uint32_t)getpid(),
         .process_len = (uint16_t)p->process_len,
         .thread_len = (uint16_t)thread_len,
@@ -191,15 +191,14 @@ void mpl_producer_names_changed(void)
 
 static uint32_t current_epoch(void) { return atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed); }
 
-static void count_unwritten(bool is_nested)
+static void count_nested(void)
 {
     /* Inside a log call of this thread the segment stays: detaching waits for `busy`. Elsewhere it may be on its way
      * out. */
     bool is_safe = mpl_thread.producer && atomic_load_explicit(&mpl_thread.producer->busy, memory_order_relaxed);
-    unsigned cause = is_nested ? MPL_LOST_NESTED : MPL_LOST_NO_RING;
     _Atomic uint64_t *counters = is_safe && mpl_process.segment.head ? mpl_process.segment.head->lost
                                                                      : mpl_process.lost_unattached;
-    atomic_fetch_add_explicit(&counters[cause], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&counters[MPL_LOST_NESTED], 1, memory_order_relaxed);
 }
 
 /* What was counted while the segment was out of reach belongs into the log now. While the segment stays: under the
@@ -212,6 +211,17 @@ static void report_unattached(void)
         uint64_t n = atomic_exchange_explicit(&mpl_process.lost_unattached[cause], 0, memory_order_relaxed);
         atomic_fetch_add_explicit(&mpl_process.segment.head->lost[cause], n, memory_order_relaxed);
     }
+}
+
+/* There is no memory for any ring. */
+static void count_without_ring(void)
+{
+    atomic_fetch_add_explicit(&mpl_process.lost_unattached[MPL_LOST_NO_RING], 1, memory_order_relaxed);
+    if (!mpl_process_lock())
+        return;
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+        report_unattached();
+    mpl_process_unlock();
 }
 
 /* Brings `p` up to date with the process. Under the process's lock. */
@@ -347,7 +357,7 @@ static struct mpl_producer *begin_attached(void)
         if (p->is_shared && !p->ring) {
             p = begin_shared();
             if (!p) {
-                count_unwritten(false);
+                count_without_ring();
                 return NULL;
             }
         }
@@ -365,7 +375,7 @@ struct mpl_producer *mpl_producer_begin(bool *is_nested)
     *is_nested = mpl_thread.is_in_slow_path || mpl_process_is_locked_here() ||
                  (p && atomic_load_explicit(&p->busy, memory_order_relaxed));
     if (*is_nested) {
-        count_unwritten(true);
+        count_nested();
         return NULL;
     }
     mpl_thread.is_in_slow_path = true;

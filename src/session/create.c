@@ -62,35 +62,38 @@ static int write_file(int dir_fd, const char *name, struct mpl_str text)
     return error ? mpl_fail_errno(error, "session file %s: cannot be written", name) : 0;
 }
 
-static int write_sink(int dir_fd, uint32_t index, const char *kind, int fd, const struct mpl_session *s)
+int mpl_sink_describe(struct mpl_text *out, const char *kind, int fd, const char *options)
 {
-    static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
-    char name[MPL_SINKFILE_NAME_MAX];
     struct stat st;
-    struct mpl_text t = {buffer, 0, sizeof buffer};
-    mpl_options_write_pair(&t, "kind", kind);
+    mpl_options_write_pair(out, "kind", kind);
     if (fd >= 0 && fstat(fd, &st) == 0) {
-        mpl_options_write_number(&t, "dev", st.st_dev);
-        mpl_options_write_number(&t, "ino", st.st_ino);
+        mpl_options_write_number(out, "dev", st.st_dev);
+        mpl_options_write_number(out, "ino", st.st_ino);
     }
     const char *lc_time = setlocale(LC_TIME, NULL);
     if (lc_time)
-        mpl_options_write_pair(&t, "lc_time", lc_time);
-    mpl_text_str(&t, mpl_str_from(s->text));
-    if (!mpl_text_fits(&t))
-        return mpl_fail(EINVAL, "options: are too long");
+        mpl_options_write_pair(out, "lc_time", lc_time);
+    mpl_text_str(out, mpl_str_from(options));
+    return mpl_text_fits(out) ? 0 : mpl_fail(EINVAL, "options: are too long");
+}
+
+int mpl_sink_create(int dir_fd, uint32_t index, bool is_stream, struct mpl_str description)
+{
+    char name[MPL_SINKFILE_NAME_MAX];
     mpl_sinkfile_name(name, "sink", index);
-    return write_file(dir_fd, name, (struct mpl_str){buffer, t.len});
+    int error = write_file(dir_fd, name, description);
+    if (!error)
+        error = is_stream ? mpl_sinkfile_create_stream(dir_fd, index) : mpl_sinkfile_create_batch(dir_fd, index);
+    return error;
 }
 
 /* sink<N> and the buffer its lines go through. */
 static int add_sink(int dir_fd, uint32_t index, const char *kind, int fd, const struct mpl_session *s)
 {
-    int error = write_sink(dir_fd, index, kind, fd, s);
-    if (!error)
-        error = strcmp(kind, "file") == 0 ? mpl_sinkfile_create_batch(dir_fd, index)
-                                          : mpl_sinkfile_create_stream(dir_fd, index);
-    return error;
+    static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
+    struct mpl_text t = {buffer, 0, sizeof buffer};
+    int error = mpl_sink_describe(&t, kind, fd, s->text);
+    return error ? error : mpl_sink_create(dir_fd, index, strcmp(kind, "file") != 0, (struct mpl_str){buffer, t.len});
 }
 
 static bool is_regular(const char *path)
@@ -115,7 +118,7 @@ static int add_sinks(int dir_fd, const struct mpl_session *s, uint32_t *count)
 static int write_options(int dir_fd, const struct mpl_session *s)
 {
     static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
-    const char *tz = getenv("TZ");
+    const char *tz = s->options.o.utc ? "UTC" : getenv("TZ");
     struct mpl_text t = {buffer, 0, sizeof buffer};
     if (tz)
         mpl_options_write_pair(&t, "tz", tz);
@@ -187,45 +190,31 @@ static int create_below(struct mpl_entry *e, const char *parent, const char *id)
     return error;
 }
 
-/* The end of another session may take the parent away before something of ours is in it; then once more. Each turn is
- * the end of one, or there is no such base. models/join.pml. */
-#define PARENT_TURNS_MAX 50
-
-static int create_in(struct mpl_entry *e, const char *base, const char *id)
-{
-    char parent[MPL_DIR_MAX];
-    int error = -ENOENT;
-    for (int turn = 0; error == -ENOENT && turn < PARENT_TURNS_MAX; turn++) {
-        snprintf(parent, sizeof parent, "%s", base);
-        error = mpl_dir_make_parent(parent);
-        error = error ? error : create_below(e, parent, id);
-    }
-    return error;
-}
-
 /* A session that is created again goes where it was; a new one to the first place that works. */
 int mpl_session_create(struct mpl_entry *e, const char *id)
 {
-    char base[MPL_DIR_MAX], fresh[MPL_ID_DIGITS + 1], *slash = NULL;
+    char parent[MPL_DIR_MAX], fresh[MPL_ID_DIGITS + 1], *slash = NULL;
     e->session->control_fd = -1;
     if (id) {
-        snprintf(base, sizeof base, "%s", e->session->dir);
-        slash = strrchr(base, '/');
+        snprintf(parent, sizeof parent, "%s", e->session->dir);
+        slash = strrchr(parent, '/');
         snprintf(fresh, sizeof fresh, "%s", id);
         if (slash) {
             /* <base>/mplog-<uid>: the last part is made again, for it went with the last session in it. */
             *slash = '\0';
-            slash = strrchr(base, '/');
+            slash = strrchr(parent, '/');
         }
         if (!slash)
             return mpl_fail(EINVAL, "session directory %s: is not one", e->session->dir);
         *slash = '\0';
-        return create_in(e, base, fresh);
+        int error = mpl_dir_parent(parent);
+        return error ? error : create_below(e, parent, fresh);
     }
     int error = -ENOENT;
     mpl_dir_new_id(fresh);
-    for (unsigned i = 0; mpl_dir_candidate(i, e->session->options.o.ring_dir, base); i++) {
-        error = create_in(e, base, fresh);
+    for (unsigned i = 0; mpl_dir_candidate(i, e->session->options.o.ring_dir, parent); i++) {
+        error = mpl_dir_parent(parent);
+        error = error ? error : create_below(e, parent, fresh);
         if (!error)
             return 0;
     }

@@ -88,7 +88,7 @@ static int open_private(const char *path)
     return fd;
 }
 
-int mpl_dir_make_parent(char path[MPL_DIR_MAX])
+int mpl_dir_parent(char path[MPL_DIR_MAX])
 {
     struct mpl_text t = {path, strlen(path), MPL_DIR_MAX - 1};
     mpl_text_str(&t, MPL_STR("/mplog-"));
@@ -97,6 +97,11 @@ int mpl_dir_make_parent(char path[MPL_DIR_MAX])
     if (t.len + MPL_ID_DIGITS + RANDOM_SUFFIX_DIGITS + 40 > MPL_DIR_MAX)
         return mpl_fail(ENAMETOOLONG, "ring_dir is too long (%zu bytes): %s", strlen(path), path);
     mpl_text_cstr(&t);
+    return 0;
+}
+
+static int make_parent(const char *path)
+{
     int error = make_private(path);
     if (error && error != -EEXIST)
         return mpl_fail_errno(-error, "%s: cannot be created", path);
@@ -114,6 +119,21 @@ void mpl_dir_new_id(char id[MPL_ID_DIGITS + 1])
     mpl_text_cstr(&t);
 }
 
+static int make_and_open(const char *path)
+{
+    int error = make_private(path);
+    if (error)
+        return mpl_fail_errno(-error, "%s: cannot be created", path);
+    int fd = open_private(path);
+    if (fd < 0)
+        rmdir(path);
+    return fd;
+}
+
+/* The last session that ends deletes the parent, perhaps just when it is to be used. Each turn that is lost to that
+ * means that another session has ended meanwhile. */
+#define PARENT_TRIES 100
+
 int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX])
 {
     char final[MPL_DIR_MAX];
@@ -121,13 +141,12 @@ int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX])
     mpl_text_printf(&t, "%s/%s", parent, id);
     if (!mpl_text_fits(&t) || !with_suffix(path, final, ".new-"))
         return mpl_fail(ENAMETOOLONG, "%s: path is too long", parent);
-    int error = make_private(path);
-    if (error)
-        return mpl_fail_errno(-error, "%s: cannot be created", path);
-    int fd = open_private(path);
-    if (fd < 0)
-        rmdir(path);
-    else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    int fd = -ENOENT;
+    for (int i = 0; i < PARENT_TRIES && fd == -ENOENT; i++) {
+        int error = make_parent(parent);
+        fd = error ? error : make_and_open(path);
+    }
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
         /* Only a sweep that wants to know whether a builder lives asks for this lock; without it the builder is taken
          * for dead, which matters only to a sweep that runs in these milliseconds. */
     }

@@ -20,14 +20,15 @@
  * $XDG_RUNTIME_DIR (not for set-id programs), /tmp. False: there is no candidate number `i`. */
 bool mpl_dir_candidate(unsigned i, const char *ring_dir, char path[MPL_DIR_MAX]);
 
-/* Makes <base>/mplog-<uid> if it is missing, checks it and appends it to `path` in place. 0 or -errno with a sentence.
- */
-int mpl_dir_make_parent(char path[MPL_DIR_MAX]);
+/* Appends the name of the user's directory to the base directory in `path`: <base>/mplog-<uid>. 0 or -ENAMETOOLONG with
+ * a sentence. */
+int mpl_dir_parent(char path[MPL_DIR_MAX]);
 
 void mpl_dir_new_id(char id[MPL_ID_DIGITS + 1]);
 
-/* Creates an empty directory <parent>/<id>.new-<random> and returns a descriptor for it, its path in `path`. The
- * descriptor holds a lock as long as it is open, by which others see that the builder lives. -errno with a sentence. */
+/* Makes `parent` if it is missing, checks it, creates an empty directory <parent>/<id>.new-<random> and returns a
+ * descriptor for that, its path in `path`. The descriptor holds a lock as long as it is open, by which others see that
+ * the builder lives. -errno with a sentence. */
 int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX]);
 
 /* Gives the directory at `built` its final name `path`. -EEXIST: somebody else has published this id. */
