@@ -33,22 +33,28 @@ static void start_stream(struct mpl_collector *c, struct mpl_sink *s)
     if (s->fd < 0 && s->stream && s->ino != 0)
         s->fd = mpl_members_find_fd(c, s->dev, s->ino);
     int fd = s->fd;
-    if (fd < 0 || mpl_stream_start(s, fd, &c->control->head.wake_word) == 0)
+    if (fd < 0 || (s->stream && mpl_stream_start(s, fd, &c->control->head.wake_word) == 0))
         return;
     close(fd);
     s->fd = -1;
 }
 
-static void open_sink(struct mpl_collector *c, struct mpl_sink *s, uint32_t i)
+/* False: descriptors or memory are missing. */
+static bool open_sink(struct mpl_collector *c, uint32_t i)
 {
+    struct mpl_sink *s = calloc(1, sizeof *s);
+    if (!s)
+        return false;
     c->sink[i] = s;
     c->sink_count = i + 1;
     int error = mpl_sink_open(s, c->dir_fd, i, c->batch_seq, c->candidates);
+    if (mpl_os_is_shortage(error) && !s->batch && !s->stream)
+        return false;
     c->sinks_shared |= s->is_alone ? 0 : UINT32_C(1) << i;
     if (error < 0) {
         mpl_complain("%s", mpl_error_text());
         s->is_failing = s->batch != NULL; /* a file: tried again with the next writes */
-        return;
+        return true;
     }
     for (uint32_t k = 0; k < i; k++) {
         if (c->sink[k]->like == k && looks_like(s, c->sink[k])) {
@@ -57,6 +63,7 @@ static void open_sink(struct mpl_collector *c, struct mpl_sink *s, uint32_t i)
         }
     }
     c->sinks_up |= UINT32_C(1) << i;
+    return true;
 }
 
 /* A predecessor's decided batch is finished before anything new is merged. */
@@ -71,18 +78,33 @@ static void begin_sink(struct mpl_collector *c, struct mpl_sink *s)
     }
 }
 
-void mpl_collector_open_sinks(struct mpl_collector *c)
+/* Takes back that sinks from `first` on were opened; nothing has begun there. */
+static void forget_sinks(struct mpl_collector *c, uint32_t first)
+{
+    while (c->sink_count > first) {
+        struct mpl_sink *s = c->sink[--c->sink_count];
+        c->sinks_up &= ~(UINT32_C(1) << c->sink_count);
+        c->sinks_shared &= ~(UINT32_C(1) << c->sink_count);
+        if (s->fd >= 0)
+            close(s->fd);
+        mpl_sink_close(s);
+        free(s);
+    }
+}
+
+bool mpl_collector_open_sinks(struct mpl_collector *c)
 {
     /* Acquire: partner is find_or_create in session/sinks.c. */
     uint32_t first = c->sink_count, count = atomic_load_explicit(&c->control->head.sink_count, memory_order_acquire);
     for (uint32_t i = first; i < count && i < MPL_SINKS_MAX; i++) {
-        struct mpl_sink *s = calloc(1, sizeof *s);
-        if (!s)
-            return;
-        open_sink(c, s, i);
+        if (!open_sink(c, i)) {
+            forget_sinks(c, first);
+            return false;
+        }
     }
     for (uint32_t i = first; i < c->sink_count; i++)
         begin_sink(c, c->sink[i]);
+    return true;
 }
 
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
@@ -115,7 +137,10 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     c->cold_after_ticks = (uint64_t)(COLD_AFTER_NS / c->wall.ns_per_tick);
     c->watch = mpl_watch_start(&h->wake_word);
     mpl_members_scan(c); /* also finds stderr among the members */
-    mpl_collector_open_sinks(c);
+    /* Tags of a batch that was never decided may stand in what is not open now, and would count later, when the number
+     * has been used. models/elect.pml. */
+    if (c->has_missed || !mpl_collector_open_sinks(c))
+        return mpl_fail(ENOMEM, "collector: descriptors or memory are missing for what the session holds");
     return 0;
 }
 

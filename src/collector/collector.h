@@ -41,6 +41,7 @@ struct mpl_collector {
     uint32_t check_next;                      /* member whose life is looked at next */
     uint32_t alive_count, ending_count;       /* members; ending: dead or leaving, and not removed yet */
     bool has_deaths;                          /* since life.c looked last */
+    bool has_missed; /* descriptors or memory were missing for something of a member: the next pass tries again */
     uint64_t pid_ns;
     uint32_t member_bound; /* slots below it may have a member */
     uint32_t news_seen;
@@ -87,8 +88,9 @@ struct mpl_collector {
  * after a failure. */
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
                        const struct mpl_candidates *candidates);
-/* Opens sinks that were added since the last time. */
-void mpl_collector_open_sinks(struct mpl_collector *c);
+/* Opens sinks that were added since the last time. False: descriptors or memory are missing for one; to be tried again
+ * before any record is merged, which might be for that one. */
+bool mpl_collector_open_sinks(struct mpl_collector *c);
 
 void mpl_collector_fini(struct mpl_collector *c);
 

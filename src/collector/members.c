@@ -127,6 +127,12 @@ static void heat_all(struct mpl_collector *c, struct mpl_member_view *m, uint32_
         mpl_pass_heat(c, m->ring[i]);
 }
 
+static void read_rings(struct mpl_collector *c, struct mpl_member_view *m)
+{
+    mpl_view_read_rings(m, c->dir_fd, c->batch_seq);
+    c->has_missed |= m->is_short;
+}
+
 static void note_ending(struct mpl_collector *c, struct mpl_member_view *m)
 {
     bool is_ending = m->is_dead || m->is_leaving;
@@ -137,7 +143,7 @@ static void note_ending(struct mpl_collector *c, struct mpl_member_view *m)
     c->alive_count--;
     c->has_deaths = true;
     /* What was linked last counts too; from here on nothing is written any more. */
-    mpl_view_read_rings(m, c->dir_fd, c->batch_seq);
+    read_rings(c, m);
     for (uint32_t i = 0; i < m->ring_count; i++)
         m->ring[i]->is_closing = true;
     heat_all(c, m, 0);
@@ -148,8 +154,10 @@ static void add_member(struct mpl_collector *c, uint32_t i, uint64_t word)
     struct mpl_slot *slot = &c->control->slot[i];
     uint64_t serial = atomic_load(&slot->segment_serial);
     struct mpl_member_view *m = mpl_view_open(c->dir_fd, serial, c->batch_seq, &c->defs);
-    if (!m)
-        return; /* out of memory: at the next news */
+    if (!m) {
+        c->has_missed = true;
+        return;
+    }
     m->slot = i;
     m->word = word;
     m->can_be_cold = (slot->flags & MPL_SLOT_MEMBARRIER) != 0;
@@ -200,7 +208,7 @@ static void look_at_slot(struct mpl_collector *c, uint32_t i)
     m->word = word;
     m->is_leaving = state == MPL_SLOT_LEAVING;
     uint32_t before = m->ring_count;
-    mpl_view_read_rings(m, c->dir_fd, c->batch_seq);
+    read_rings(c, m);
     heat_all(c, m, before);
     /* A ring of its that was closed or reopened while cold: cheap to look at, and news is rare. */
     for (uint32_t k = 0; k < before; k++) {
@@ -221,9 +229,10 @@ void mpl_members_scan(struct mpl_collector *c)
             note_ending(c, m);
         }
     }
-    if (news == c->news_seen)
+    if (news == c->news_seen && !c->has_missed)
         return;
     c->news_seen = news;
+    c->has_missed = false;
     c->member_bound = mpl_slot_bound(c->control);
     for (uint32_t i = 0; i < c->member_bound; i++)
         look_at_slot(c, i);
@@ -231,6 +240,8 @@ void mpl_members_scan(struct mpl_collector *c)
 
 static bool is_member_drained(struct mpl_collector *c, struct mpl_member_view *m)
 {
+    if (m->is_short)
+        return false;
     for (uint32_t i = 0; i < m->ring_count; i++) {
         const struct mpl_ring_view *r = m->ring[i];
         if (r->is_touched || r->pos != atomic_load_explicit(&r->ring->write_pos, memory_order_acquire))

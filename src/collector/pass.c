@@ -310,7 +310,10 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
         return;
     }
     mpl_members_scan(c);
-    mpl_collector_open_sinks(c);
+    if (!mpl_collector_open_sinks(c)) {
+        c->is_blocked = true;
+        return;
+    }
     take_attention(c);
     gather(c);
     while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced)

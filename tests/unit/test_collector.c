@@ -5,6 +5,7 @@
 #include "session_by_hand.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "producer/claim.h"
@@ -339,7 +340,78 @@ static void first_batch_that_is_not_decided_is_forgotten(void)
     }
 }
 
+/* Until it is called again, no descriptor is to be had. */
+static void toggle_shortage(void)
+{
+    static struct rlimit before;
+    struct rlimit none = before;
+    if (before.rlim_cur == 0) {
+        int lowest_free = dup(STDIN_FILENO);
+        close(lowest_free);
+        getrlimit(RLIMIT_NOFILE, &before);
+        none = (struct rlimit){(rlim_t)lowest_free, before.rlim_max};
+    } else {
+        before.rlim_cur = 0;
+    }
+    setrlimit(RLIMIT_NOFILE, &none);
+}
+
+/* Else it would decide batches under the number that stands in a ring which it has not seen. */
+static void collector_that_cannot_open_all_rings_does_not_take_over(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_kill_collector();
+    int dir_fd = mpl_dir_open(hand_session.dir), control_fd = mpl_control_open(dir_fd);
+    toggle_shortage();
+    int error = mpl_collector_init(&hand_collector, hand_session.dir, dir_fd, control_fd, &hand_no_candidates);
+    toggle_shortage();
+    hand_kill_collector();
+    CHECK_INT(error, -ENOMEM);
+    hand_take_over();
+    hand_pass();
+    CHECK(log_is("one\n"));
+    hand_end();
+}
+
 /* ---- forks ---- */
+
+/* A child that joins, logs and dies; returns its exit status. */
+static int run_child(const char *message)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        struct mpl_entry e = {.session = &hand_session};
+        mpl_process_lock();
+        if (mpl_session_join(&e) < 0)
+            _exit(9);
+        mpl_member_adopt(&e);
+        mpl_process_unlock();
+        mplog_info(logger(), "%s", message);
+        _exit(0);
+    }
+    return waitpid(child, &status, 0) == child ? status : -1;
+}
+
+static void record_of_a_member_that_could_not_be_opened_comes_later(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "parent");
+    hand_pass();
+    CHECK_INT(run_child("child"), 0);
+    toggle_shortage();
+    hand_pass();
+    hand_pass();
+    toggle_shortage();
+    hand_pass();
+    hand_pass();
+    CHECK(log_is("parent\nchild\n"));
+    CHECK_INT(hand_collector.ending_count, 0);
+    hand_end();
+}
 
 static void forked_child_writes_into_a_segment_of_its_own(void)
 {
@@ -432,6 +504,8 @@ int main(void)
         TEST_CASE(decided_batch_is_finished_by_the_successor),
         TEST_CASE(undecided_batch_is_forgotten),
         TEST_CASE(first_batch_that_is_not_decided_is_forgotten),
+        TEST_CASE(collector_that_cannot_open_all_rings_does_not_take_over),
+        TEST_CASE(record_of_a_member_that_could_not_be_opened_comes_later),
         TEST_CASE(forked_child_writes_into_a_segment_of_its_own),
         TEST_CASE(scribbled_ring_is_counted_and_the_others_go_on),
         TEST_CASE(definition_that_lies_is_not_followed),
