@@ -233,7 +233,7 @@ static bool is_member_drained(struct mpl_collector *c, struct mpl_member_view *m
 {
     for (uint32_t i = 0; i < m->ring_count; i++) {
         const struct mpl_ring_view *r = m->ring[i];
-        if (r->is_touched || r->pos != atomic_load_explicit(&r->ring->write_pos, memory_order_acquire))
+        if (r->is_touched || r->pos != mpl_view_write_pos(r))
             return false;
         mpl_loss_report_ring(c, m->ring[i]);
         if (r->is_touched)

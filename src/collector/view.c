@@ -76,7 +76,8 @@ static void take_ring_progress(struct mpl_ring_view *r, uint64_t batch_seq)
 {
     const struct mpl_ring_progress *p = ring_progress(r->ring, batch_seq);
     uint64_t read_pos = atomic_load_explicit(&r->ring->read_pos, memory_order_relaxed);
-    r->pos = p && p->read_pos > read_pos ? p->read_pos : read_pos;
+    uint64_t decided_pos = p ? p->read_pos : 0;
+    r->pos = (decided_pos > read_pos ? decided_pos : read_pos) & ~UINT64_C(7); /* as mpl_view_write_pos */
     r->seen = r->pos;
     if (p)
         memcpy(r->lost_reported, p->lost_reported, sizeof r->lost_reported);

@@ -88,6 +88,13 @@ struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id,
  * r->head. What is no record makes the rest of the ring up to head count as corrupt (*corrupt_bytes). */
 bool mpl_view_peek(struct mpl_ring_view *r, uint64_t *corrupt_bytes);
 
+/* How far the ring is written. Producers store multiples of 8: what is in the other bits is nobody's. Acquire: partner
+ * is mpl_producer_commit; the records are there. */
+static inline uint64_t mpl_view_write_pos(const struct mpl_ring_view *r)
+{
+    return atomic_load_explicit(&r->ring->write_pos, memory_order_acquire) & ~UINT64_C(7);
+}
+
 /* Copies the record at r->pos out. */
 void mpl_view_copy(const struct mpl_ring_view *r, char *copy);
 
