@@ -108,7 +108,7 @@ static void give_back_pages(struct mpl_collector *c, struct mpl_ring_view *r)
     if (fd < 0)
         return;
     /* Refused: the memory is kept for the next claim. */
-    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(r->ring->data_offset), (off_t)r->data_bytes);
+    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)r->data_offset, (off_t)r->data_bytes);
     close(fd);
 }
 

@@ -13,6 +13,14 @@
 #include "shm/map.h"
 #include "shm/segment.h"
 
+/* What is checked must be what is used: from here on the compiler may not look at the original again, which others can
+ * change at any time. */
+static void copy_out(void *to, const volatile void *from, size_t n)
+{
+    memcpy(to, (const void *)from, n);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* ---- the file ---- */
 
 static int open_segment(int dir_fd, uint64_t serial, uint64_t *size)
@@ -65,11 +73,13 @@ static void take_names(struct mpl_ring_view *r, uint64_t batch_seq)
     }
     if (!best)
         return;
-    r->thread = best->thread;
-    r->process = best->process;
-    r->process_len = best->process_len <= MPL_NAME_MAX ? best->process_len : 0;
-    r->thread_len = best->thread_len <= MPL_NAME_MAX ? best->thread_len : 0;
-    memcpy(r->names, best->text, sizeof r->names);
+    struct mpl_names copy;
+    copy_out(&copy, best, sizeof copy);
+    r->thread = copy.thread;
+    r->process = copy.process;
+    r->process_len = copy.process_len <= MPL_NAME_MAX ? copy.process_len : 0;
+    r->thread_len = copy.thread_len <= MPL_NAME_MAX ? copy.thread_len : 0;
+    memcpy(r->names, copy.text, sizeof r->names);
 }
 
 static void take_ring_progress(struct mpl_ring_view *r, uint64_t batch_seq)
@@ -114,10 +124,12 @@ static struct mpl_ring_view *open_ring(struct mpl_member_view *m, int fd, uint64
         free(r);
         return NULL;
     }
-    uint64_t data_bytes = ring->data_bytes, bytes = mpl_os_page_round(MPL_PAGE_BYTES + data_bytes);
-    bool is_sound = ring->magic == MPL_RING_MAGIC && ring->data_offset == offset + MPL_PAGE_BYTES &&
-                    is_power_of_two(data_bytes) && data_bytes >= MPL_PAGE_BYTES && data_bytes < UINT64_C(1) << 40;
+    struct mpl_ring head;
+    copy_out(&head, ring, sizeof head);
     mpl_unmap(ring, MPL_PAGE_BYTES);
+    uint64_t data_bytes = head.data_bytes, bytes = mpl_os_page_round(MPL_PAGE_BYTES + data_bytes);
+    bool is_sound = head.magic == MPL_RING_MAGIC && head.data_offset == offset + MPL_PAGE_BYTES &&
+                    is_power_of_two(data_bytes) && data_bytes >= MPL_PAGE_BYTES && data_bytes < UINT64_C(1) << 40;
     ring = is_sound ? map_range(fd, size, offset, bytes) : NULL;
     if (!ring) {
         free(r);
@@ -126,6 +138,7 @@ static struct mpl_ring_view *open_ring(struct mpl_member_view *m, int fd, uint64
     *r = (struct mpl_ring_view){
         .ring = ring,
         .data = (char *)ring + MPL_PAGE_BYTES,
+        .data_offset = head.data_offset,
         .data_bytes = data_bytes,
         .map_bytes = bytes,
         .member = m,
@@ -234,7 +247,7 @@ static uint64_t read_definition(struct mpl_member_view *m, uint64_t room)
     const char *at = (const char *)(m->def.extent + 1) + m->def.pos;
     if (room < sizeof def)
         return 0;
-    memcpy(&def, at, sizeof def);
+    copy_out(&def, at, sizeof def);
     uint64_t texts = (uint64_t)def.text_len + def.file_len + def.function_len;
     if (def.bytes % 8 != 0 || def.bytes > room || sizeof def + texts > def.bytes)
         return 0;
@@ -334,7 +347,7 @@ bool mpl_view_peek(struct mpl_ring_view *r, uint64_t *corrupt_bytes)
     while (r->pos < r->head) {
         uint64_t offset = r->pos & (r->data_bytes - 1), room = r->data_bytes - offset, left = r->head - r->pos;
         struct mpl_record_head head;
-        memcpy(&head.kind_words, r->data + offset, sizeof head.kind_words); /* 8 bytes are there: all sizes are */
+        copy_out(&head.kind_words, r->data + offset, sizeof head.kind_words); /* 8 bytes are there: all sizes are */
         uint64_t bytes = mpl_bytes_of(head.kind_words);
         bool is_pad = mpl_kind_of(head.kind_words) == MPL_RECORD_PAD;
         if (bytes == 0 || bytes > room || bytes > left || (is_pad ? bytes != room : bytes < sizeof head)) {

@@ -14,7 +14,7 @@ struct mpl_member_view;
 struct mpl_ring_view {
     struct mpl_ring *ring;
     const char *data;
-    uint64_t data_bytes, map_bytes;
+    uint64_t data_offset, data_bytes, map_bytes;
     struct mpl_member_view *member;
 
     /* reading */
