@@ -179,12 +179,13 @@ uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t bat
     int fd = open_segment(dir_fd, m->serial, &size);
     if (fd < 0)
         return 0;
-    /* Offsets only grow: a chain that does not is damaged, and could be endless. */
-    while (offset > m->last_ring_offset) {
+    /* Each lies behind the one before: a chain that does not is damaged, and could be endless, or map every page of the
+     * file a thousand times. */
+    while (offset != 0 && offset >= m->rings_end) {
         struct mpl_ring_view *r = open_ring(m, fd, size, offset, batch_seq);
         if (!r || !add_ring(m, r))
             break;
-        m->last_ring_offset = offset;
+        m->rings_end = offset + r->map_bytes;
         offset = next_ring_offset(m);
     }
     close(fd);
@@ -200,7 +201,7 @@ static bool next_extent(struct mpl_member_view *m, int dir_fd)
     uint64_t offset = atomic_load_explicit(d->extent ? &d->extent->next_offset : &m->head->first_def_offset,
                                            memory_order_acquire);
     uint64_t size;
-    if (offset <= d->offset)
+    if (offset == 0 || offset < d->offset + d->map_bytes) /* as rings */
         return false;
     int fd = open_segment(dir_fd, m->serial, &size);
     if (fd < 0)
@@ -223,7 +224,7 @@ static bool next_extent(struct mpl_member_view *m, int dir_fd)
 
 static bool note_definition(struct mpl_member_view *m, uint32_t id, uint32_t index)
 {
-    if (id == 0 || id > UINT32_C(1) << MPL_SITE_BITS)
+    if (id == 0 || id >= UINT32_C(1) << MPL_LOGGER_BITS) /* sites and loggers count together, and no further */
         return false;
     if (id > m->def_capacity) {
         uint32_t capacity = id < 64 ? 64 : id * 2;

@@ -67,7 +67,7 @@ struct mpl_member_view {
 
     struct mpl_ring_view **ring;
     uint32_t ring_count, ring_capacity;
-    uint64_t last_ring_offset;
+    uint64_t rings_end; /* in the file: the next one lies behind it */
 
     bool is_touched; /* losses of the segment in the batch that is being filled */
     uint64_t lost_reported[MPL_SEGMENT_LOSSES];
