@@ -224,7 +224,8 @@ void mpl_members_scan(struct mpl_collector *c)
     if (news == c->news_seen)
         return;
     c->news_seen = news;
-    c->member_bound = mpl_slot_bound(c->control);
+    uint32_t bound = mpl_slot_bound(c->control);
+    c->member_bound = bound > c->member_bound ? bound : c->member_bound; /* whom we know stays in view */
     for (uint32_t i = 0; i < c->member_bound; i++)
         look_at_slot(c, i);
 }
