@@ -59,7 +59,8 @@ struct mpl_sink {
 
     /* stream */
     struct mpl_stream *stream;
-    uint64_t write_pos;          /* of what is being filled; in force is stream->write_pos */
+    uint64_t write_pos;          /* of what is being filled; in force is the writer's */
+    uint64_t first_read_pos;     /* where the writer begins */
     uint64_t allocated_bytes;    /* of the data area */
     int fd;                      /* what the writer thread is to write to; -1: nowhere */
     uint64_t dev, ino;           /* what it must be */
