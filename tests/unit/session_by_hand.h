@@ -71,6 +71,9 @@ static inline void hand_take_over(void)
     if (control_fd < 0 ||
         mpl_collector_init(&hand_collector, hand_session.dir, dir_fd, control_fd, &hand_no_candidates) < 0)
         hand_die("collector");
+    /* Or a child that finds no collector starts one, which takes over. */
+    if (!mpl_control_lock(control_fd))
+        hand_die("lock");
     atomic_store(&hand_collector.control->head.state, MPL_SESSION_RUNNING);
 }
 
