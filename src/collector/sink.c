@@ -158,10 +158,11 @@ int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch
     return error;
 }
 
-void mpl_sink_close(struct mpl_sink *s)
+bool mpl_sink_close(struct mpl_sink *s)
 {
+    bool has_ended = true;
     if (s->is_stream)
-        mpl_stream_close(s);
+        has_ended = mpl_stream_close(s);
     else
         mpl_batch_close(s);
     if (s->file.fd >= 0)
@@ -173,6 +174,7 @@ void mpl_sink_close(struct mpl_sink *s)
     free(s->format_string);
     free(s->date_format);
     free(s->encoded);
+    return has_ended;
 }
 
 /* The line in the sink's encoding; the result is good until the next call. len 0: out of memory. */

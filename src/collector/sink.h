@@ -74,7 +74,9 @@ enum mpl_append { MPL_APPENDED, MPL_APPEND_FULL, MPL_APPEND_LOST };
  * not finished is left pending. 0 or -errno with a sentence; then the sink loses its records, and others go on. */
 int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq,
                   const struct mpl_candidates *candidates);
-void mpl_sink_close(struct mpl_sink *s);
+/* False: a thread is stuck in a write and goes on using what it was given, the wake word among it, until the process
+ * ends. */
+bool mpl_sink_close(struct mpl_sink *s);
 
 /* Opens the regular file if it is not open. 0 or -errno with a sentence. */
 int mpl_sink_open_file(struct mpl_sink *s);
@@ -121,7 +123,7 @@ void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
 /* ---- stream.c ---- */
 
 int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
-void mpl_stream_close(struct mpl_sink *s);
+bool mpl_stream_close(struct mpl_sink *s); /* as mpl_sink_close */
 enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes, bool may_wait);
 void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes);
 void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag);

@@ -226,10 +226,12 @@ int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
     return 0;
 }
 
-void mpl_stream_close(struct mpl_sink *s)
+bool mpl_stream_close(struct mpl_sink *s)
 {
     struct mpl_stream_writer *w = s->writer;
-    if (w && atomic_load(&w->is_over)) {
+    mpl_stream_finish(s);
+    bool has_ended = !w || atomic_load(&w->is_over);
+    if (w && has_ended) {
         pthread_join(w->thread, NULL);
         free(w);
     } else if (w) {
@@ -240,6 +242,7 @@ void mpl_stream_close(struct mpl_sink *s)
     if (s->stream)
         mpl_unmap(s->stream, MPL_STREAM_HEAD_BYTES + MPL_STREAM_DATA_BYTES);
     s->stream = NULL;
+    return has_ended;
 }
 
 static bool is_over(const struct mpl_sink *s) { return !s->writer || atomic_load(&s->writer->is_over); }
