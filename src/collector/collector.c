@@ -146,13 +146,14 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
 
 void mpl_collector_fini(struct mpl_collector *c)
 {
+    bool is_in_use = false;
     mpl_watch_stop(c->watch);
     for (uint32_t i = 0; i < MPL_SLOTS_MAX; i++) {
         if (c->member[i])
             mpl_view_close(c->member[i]);
     }
     for (uint32_t i = 0; i < c->sink_count; i++) {
-        mpl_sink_close(c->sink[i]);
+        is_in_use = !mpl_sink_close(c->sink[i]) || is_in_use;
         free(c->sink[i]);
     }
     mpl_defs_fini(&c->defs);
@@ -162,6 +163,6 @@ void mpl_collector_fini(struct mpl_collector *c)
     free(c->heap.entry);
     free(c->copy);
     free(c->line);
-    if (c->control)
+    if (c->control && !is_in_use) /* else it stays: threads of ours wake us there */
         mpl_unmap(c->control, sizeof *c->control);
 }

@@ -142,7 +142,9 @@ static void set_field(struct mpl_record *out, uint32_t tag, struct mpl_str value
     case MPL_FIELD_CREATED: out->created_ns = number; break;
     case MPL_FIELD_THREAD: out->thread = (uint64_t)number; break;
     case MPL_FIELD_PROCESS: out->process = (uint32_t)number; break;
-    case MPL_FIELD_RELATIVE: out->relative_base_ns = out->created_ns - number; break;
+    case MPL_FIELD_RELATIVE: /* any two numbers: what does not fit wraps around */
+        out->relative_base_ns = (int64_t)((uint64_t)out->created_ns - (uint64_t)number);
+        break;
     default: /* of a newer producer */ break;
     }
 }

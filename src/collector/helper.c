@@ -34,8 +34,7 @@
 
 /* ---- surroundings ---- */
 
-/* A segment that somebody has truncated: the pages that are gone read as zeros from now on, which is no record, instead
- * of ending the collector for all. Runs on the faulting thread; mmap and sysconf are system calls. */
+/* Runs on the faulting thread; mmap and sysconf are system calls. */
 static void replace_page(int signal_number, siginfo_t *info, void *context)
 {
     (void)context;
@@ -45,15 +44,20 @@ static void replace_page(int signal_number, siginfo_t *info, void *context)
         signal(signal_number, SIG_DFL); /* not ours to mend: the fault comes again, and ends us */
 }
 
+void mpl_helper_survive_truncation(void)
+{
+    struct sigaction bus = {.sa_sigaction = replace_page, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    sigaction(SIGBUS, &bus, NULL);
+}
+
 static void settle_signals(void)
 {
     static const int ignored[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGPIPE, SIGXFSZ,   SIGTSTP,
                                   SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF};
-    struct sigaction bus = {.sa_sigaction = replace_page, .sa_flags = SA_SIGINFO | SA_NODEFER};
     sigset_t none;
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
-    sigaction(SIGBUS, &bus, NULL);
+    mpl_helper_survive_truncation();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* all were blocked by who started us */
 }

@@ -6,4 +6,8 @@
  * Returns the exit status: 0, 100 (usage), 111 (it could not begin). */
 int mpl_helper_main(int argc, char **argv);
 
+/* From now on a mapped file that somebody truncates reads as zeros where it has ended, which is no record, instead of
+ * ending this process. The whole process's: only for one that is ours. */
+void mpl_helper_survive_truncation(void);
+
 #endif

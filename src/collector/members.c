@@ -233,7 +233,8 @@ void mpl_members_scan(struct mpl_collector *c)
         return;
     c->news_seen = news;
     c->has_missed = false;
-    c->member_bound = mpl_slot_bound(c->control);
+    uint32_t bound = mpl_slot_bound(c->control);
+    c->member_bound = bound > c->member_bound ? bound : c->member_bound; /* whom we know stays in view */
     for (uint32_t i = 0; i < c->member_bound; i++)
         look_at_slot(c, i);
 }
@@ -244,7 +245,7 @@ static bool is_member_drained(struct mpl_collector *c, struct mpl_member_view *m
         return false;
     for (uint32_t i = 0; i < m->ring_count; i++) {
         const struct mpl_ring_view *r = m->ring[i];
-        if (r->is_touched || r->pos != atomic_load_explicit(&r->ring->write_pos, memory_order_acquire))
+        if (r->is_touched || r->pos != mpl_view_write_pos(r))
             return false;
         mpl_loss_report_ring(c, m->ring[i]);
         if (r->is_touched)

@@ -72,6 +72,8 @@ int mpl_sink_open_file(struct mpl_sink *s)
 static int open_batch(struct mpl_sink *s, const struct description *d, int dir_fd, uint64_t batch_seq)
 {
     const struct mplog_options *o = &d->options.o;
+    if (!o->log_file)
+        return mpl_fail(EPROTO, "session file sink%u: names no log_file", s->index);
     struct mpl_text newline = {s->newline, 0, sizeof s->newline}, bom = {s->bom, 0, sizeof s->bom};
     mpl_encoding_append(s->encoding, &newline, MPL_STR("\n"));
     mpl_text_str(&bom, mpl_encoding_bom(s->encoding));
@@ -104,7 +106,7 @@ static void find_descriptor(struct mpl_sink *s, const struct description *d, con
     struct mpl_file by_name;
     struct mpl_file_options f = {.path = d->options.o.log_file};
     s->fd = duplicate_candidate(s, candidates);
-    if (s->fd >= 0 || strcmp(d->kind, "pipe") != 0 || mpl_file_open(&by_name, &f, 0666) < 0)
+    if (s->fd >= 0 || strcmp(d->kind, "pipe") != 0 || !f.path || mpl_file_open(&by_name, &f, 0666) < 0)
         return;
     if (s->ino == 0 || mpl_os_fd_is(by_name.fd, s->dev, s->ino))
         s->fd = fcntl(by_name.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -118,8 +120,10 @@ static int open_kind(struct mpl_sink *s, const struct description *d, int dir_fd
         return open_batch(s, d, dir_fd, batch_seq);
     s->dev = mpl_options_find_number((struct mpl_str){d->text, d->len}, "dev");
     s->ino = mpl_options_find_number((struct mpl_str){d->text, d->len}, "ino");
-    find_descriptor(s, d, candidates);
-    return mpl_stream_open(s, dir_fd, batch_seq);
+    int error = mpl_stream_open(s, dir_fd, batch_seq);
+    if (!error)
+        find_descriptor(s, d, candidates);
+    return error;
 }
 
 static void name_sink(struct mpl_sink *s, const struct description *d)
@@ -155,10 +159,11 @@ int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch
     return error;
 }
 
-void mpl_sink_close(struct mpl_sink *s)
+bool mpl_sink_close(struct mpl_sink *s)
 {
+    bool has_ended = true;
     if (s->is_stream)
-        mpl_stream_close(s);
+        has_ended = mpl_stream_close(s);
     else
         mpl_batch_close(s);
     if (s->file.fd >= 0)
@@ -170,6 +175,7 @@ void mpl_sink_close(struct mpl_sink *s)
     free(s->format_string);
     free(s->date_format);
     free(s->encoded);
+    return has_ended;
 }
 
 /* The line in the sink's encoding; the result is good until the next call. len 0: out of memory. */

@@ -60,7 +60,8 @@ struct mpl_sink {
 
     /* stream */
     struct mpl_stream *stream;
-    uint64_t write_pos;          /* of what is being filled; in force is stream->write_pos */
+    uint64_t write_pos;          /* of what is being filled; in force is the writer's */
+    uint64_t first_read_pos;     /* where the writer begins */
     uint64_t allocated_bytes;    /* of the data area */
     int fd;                      /* what the writer thread is to write to; -1: nowhere */
     uint64_t dev, ino;           /* what it must be */
@@ -74,7 +75,9 @@ enum mpl_append { MPL_APPENDED, MPL_APPEND_FULL, MPL_APPEND_LOST };
  * not finished is left pending. 0 or -errno with a sentence; then the sink loses its records, and others go on. */
 int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq,
                   const struct mpl_candidates *candidates);
-void mpl_sink_close(struct mpl_sink *s);
+/* False: a thread is stuck in a write and goes on using what it was given, the wake word among it, until the process
+ * ends. */
+bool mpl_sink_close(struct mpl_sink *s);
 
 /* Opens the regular file if it is not open. 0 or -errno with a sentence. */
 int mpl_sink_open_file(struct mpl_sink *s);
@@ -121,7 +124,7 @@ void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
 /* ---- stream.c ---- */
 
 int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
-void mpl_stream_close(struct mpl_sink *s);
+bool mpl_stream_close(struct mpl_sink *s); /* as mpl_sink_close */
 enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes, bool may_wait);
 void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes);
 void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag);

@@ -14,7 +14,7 @@ struct mpl_member_view;
 struct mpl_ring_view {
     struct mpl_ring *ring;
     const char *data;
-    uint64_t data_bytes, map_bytes;
+    uint64_t data_offset, data_bytes, map_bytes;
     struct mpl_member_view *member;
 
     /* reading */
@@ -69,7 +69,7 @@ struct mpl_member_view {
     bool is_short; /* not all rings that are linked could be opened: descriptors or memory were missing */
     struct mpl_ring_view **ring;
     uint32_t ring_count, ring_capacity;
-    uint64_t last_ring_offset;
+    uint64_t rings_end; /* in the file: the next one lies behind it */
 
     bool is_touched; /* losses of the segment in the batch that is being filled */
     uint64_t lost_reported[MPL_SEGMENT_LOSSES];
@@ -90,6 +90,13 @@ struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id,
 /* Looks at the record at r->pos: fills in key and record_bytes and passes over padding. False: r->pos has reached
  * r->head. What is no record makes the rest of the ring up to head count as corrupt (*corrupt_bytes). */
 bool mpl_view_peek(struct mpl_ring_view *r, uint64_t *corrupt_bytes);
+
+/* How far the ring is written. Producers store multiples of 8: what is in the other bits is nobody's. Acquire: partner
+ * is mpl_producer_commit; the records are there. */
+static inline uint64_t mpl_view_write_pos(const struct mpl_ring_view *r)
+{
+    return atomic_load_explicit(&r->ring->write_pos, memory_order_acquire) & ~UINT64_C(7);
+}
 
 /* Copies the record at r->pos out. */
 void mpl_view_copy(const struct mpl_ring_view *r, char *copy);

@@ -388,8 +388,8 @@ struct mpl_stream {
     uint32_t magic, reserved0;
     uint64_t data_bytes;                                            /* power of two */
     alignas(MPL_CACHE_LINE) struct mpl_stream_progress progress[2]; /* collector's main thread */
-    alignas(MPL_CACHE_LINE) _Atomic uint64_t write_pos; /* in force; main thread: release; writer thread: acquire */
-    alignas(MPL_CACHE_LINE) _Atomic uint64_t read_pos;  /* writer thread: release after write(); main thread: acquire */
+    alignas(MPL_CACHE_LINE) _Atomic uint64_t write_pos;             /* in force; for people and tools */
+    alignas(MPL_CACHE_LINE) _Atomic uint64_t read_pos; /* writer thread: release after write(); successor: acquire */
     _Atomic uint64_t records_written, records_lost, bytes_written; /* this sink's account */
 };
 

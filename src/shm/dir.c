@@ -167,7 +167,8 @@ int mpl_dir_open(const char *path) { return open_private(path); }
 int mpl_dir_open_file(int dir_fd, const char *name, int flags)
 {
     struct stat st;
-    int fd = mpl_os_fd_above_stdio(openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
+    flags |= O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* the last: a FIFO would wait for its other end */
+    int fd = mpl_os_fd_above_stdio(openat(dir_fd, name, flags, 0600));
     if (fd < 0)
         return mpl_fail_errno(errno, "session file %s: cannot be opened", name);
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid()) {
