@@ -76,9 +76,11 @@ struct mpl_clock_wall {
 /* `base_*`: one reading of both clocks, at the set-up of the session. */
 void mpl_clock_wall_read(struct mpl_clock_wall *w, uint32_t kind, uint64_t base_stamp, uint64_t base_monotonic_ns);
 
+/* A stamp that no clock has made (damaged memory) gives some time within a century of then. */
 static inline int64_t mpl_clock_wall_of(const struct mpl_clock_wall *w, uint64_t stamp)
 {
-    return w->wall_ns + (int64_t)((double)(int64_t)(stamp - w->stamp) * w->ns_per_tick);
+    double ns = (double)(int64_t)(stamp - w->stamp) * w->ns_per_tick;
+    return w->wall_ns + (ns > -3e18 && ns < 3e18 ? (int64_t)ns : 0);
 }
 
 #endif
