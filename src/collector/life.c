@@ -272,6 +272,14 @@ static void close_candidates(struct mpl_candidates *candidates)
     candidates->count = 0;
 }
 
+static void note_end(const struct mpl_life *life, bool is_removed)
+{
+    if (!life->end)
+        return;
+    life->end->has_led = true;
+    life->end->is_removed = is_removed;
+}
+
 static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *is_again)
 {
     *is_again = false;
@@ -280,11 +288,15 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *i
         return mpl_fail(ENOMEM, "collector: out of memory");
     int error = mpl_collector_init(c, life->dir, dir_fd, control_fd, life->candidates);
     close_candidates(life->candidates);
-    if (!error && atomic_load(&c->control->head.state) != MPL_SESSION_REMOVED) {
-        serve(c, life->kind);
-        bool is_removed = run(c, life);
-        if (life->end)
-            life->end->has_led = true, life->end->is_removed = is_removed;
+    if (!error) {
+        bool is_removed = atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED;
+        if (is_removed) {
+            mpl_dir_retire(c->dir, c->control_dev, c->control_ino); /* a predecessor was killed just before */
+        } else {
+            serve(c, life->kind);
+            is_removed = run(c, life);
+        }
+        note_end(life, is_removed);
         *is_again = !is_removed && is_ours(c) && give_up_lock(c);
     }
     mpl_collector_fini(c);

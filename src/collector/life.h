@@ -17,7 +17,6 @@ struct mpl_life_end {
     bool has_led;     /* false: somebody else is its collector, or it was gone */
     bool is_removed;  /* everything is written, and its directory is gone; false: it waits for another collector */
     uint64_t written; /* records that came into the files */
-    uint64_t lost;    /* records that did not */
 };
 
 struct mpl_life {
