@@ -49,7 +49,7 @@ musl:
 	@tools/run-suites build-musl unit system
 
 bench: all
-	@tools/bench $(BUILD)
+	@tools/bench $(BUILD) $(BENCH)
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir '$(DESTDIR)')

@@ -9,7 +9,7 @@
 
 #include "report.h"
 
-/* What an option is to us; everything else about it is known to the library. */
+/* What an option is to us; everything else about it is known to the library. The last two are of pipe alone. */
 enum option_kind { KIND_VALUE, KIND_BOOL, KIND_PATH, KIND_NAME, KIND_RECORD_LEVEL };
 
 static const struct option {
@@ -21,6 +21,7 @@ static const struct option {
     {"level", "LEVEL", "take nothing below DEBUG, [INFO], WARNING, ERROR", KIND_VALUE},
     {"format-string", "TEXT", "of a line, as in Python: \"%(asctime)s %(message)s\"", KIND_VALUE},
     {"date-format", "TEXT", "of %(asctime)s, as for strftime: \"%H:%M:%S\"", KIND_VALUE},
+    {"utc", "", "show times in UTC instead of local time [no]", KIND_BOOL},
     {"file-mode", "a|w", "append, or empty the file first [a]", KIND_VALUE},
     {"file-encoding", "NAME", "utf-16, latin-1, ... [utf-8]", KIND_VALUE},
     {"max-bytes", "SIZE", "rotate before this size; 0: never [10M]", KIND_VALUE},
@@ -59,16 +60,12 @@ static const struct option *find(const char *name, size_t len, bool is_pipe)
     return NULL;
 }
 
-static bool is_word(const char *text, size_t len, const char *word)
-{
-    return len == strlen(word) && memcmp(text, word, len) == 0;
-}
-
+/* --no-stderr is short for --no-log-to-stderr. */
 static const struct option *find_negated(const char *name, size_t len)
 {
     if (len < 3 || memcmp(name, "no-", 3) != 0)
         return NULL;
-    if (is_word(name, len, "no-stderr"))
+    if (len == strlen("no-stderr") && memcmp(name, "no-stderr", len) == 0)
         return find("log-to-stderr", strlen("log-to-stderr"), false);
     const struct option *o = find(name + 3, len - 3, false);
     return o && o->kind == KIND_BOOL ? o : NULL;
@@ -205,7 +202,5 @@ int mpl_args_help(void)
         int n = printf("  --%s %s", options[i].name, options[i].value_name);
         printf("%*s%s\n", 28 - n, "", options[i].help);
     }
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return mpl_report_fatal("write", "the help text", strerror(errno));
-    return 0;
+    return mpl_report_stdout("the help text");
 }

@@ -36,7 +36,7 @@ static int run_subcommand(int (*main_fn)(const struct mpl_args *), int argc, cha
 static int show_version(void)
 {
     printf("mplog %s\n", mplog_version());
-    return fflush(stdout) == 0 ? 0 : mpl_report_fatal("write", "the version", strerror(errno));
+    return mpl_report_stdout("the version");
 }
 
 int main(int argc, char **argv)

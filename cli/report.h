@@ -18,4 +18,7 @@ int mpl_report_usage(const char *format, ...) __attribute__((format(printf, 1, 2
 /* "mplog: fatal: unable to <verb> <object>: <reason>". Returns MPL_EXIT_SYSTEM. */
 int mpl_report_fatal(const char *verb, const char *object, const char *reason);
 
+/* After everything was printed: 0, or, if stdout has not taken all of it, what mpl_report_fatal returns. */
+int mpl_report_stdout(const char *object);
+
 #endif

@@ -142,12 +142,18 @@ struct mplog_options {
 
     /* The mplog command. Default: $MPLOG_HELPER, beside the library, beside the executable, libexec. */
     const char *helper;
+
+    /* %(asctime)s in UTC instead of local time. Default false. */
+    bool utc;
+
+    /* For bindings: text that the members of the session can ask for. Default NULL. */
+    const char *binding;
 };
 
 #define MPLOG_OPTIONS_INIT                                                                                             \
     {                                                                                                                  \
         sizeof(struct mplog_options), MPLOG_INFO, NULL, true, NULL, NULL, NULL, NULL, 10LL * 1024 * 1024, 5, NULL,     \
-            5000, NULL, NULL, 4LL * 1024 * 1024, 96LL * 1024 * 1024, NULL, NULL, NULL                                  \
+            5000, NULL, NULL, 4LL * 1024 * 1024, 96LL * 1024 * 1024, NULL, NULL, NULL, false, NULL                     \
     }
 
 /* Starts the session that this process and its future children log to. NULL: all defaults.

@@ -44,40 +44,48 @@ static void start_stream(struct mpl_collector *c, struct mpl_sink *s)
     s->fd = -1;
 }
 
-static void open_sinks(struct mpl_collector *c)
+static void open_sink(struct mpl_collector *c, struct mpl_sink *s, uint32_t i)
 {
-    uint32_t count = atomic_load_explicit(&c->control->head.sink_count, memory_order_acquire);
-    for (uint32_t i = 0; i < count && i < MPL_SINKS_MAX; i++) {
+    c->sink[i] = s;
+    c->sink_count = i + 1;
+    int error = mpl_sink_open(s, c->dir_fd, i, &c->account.sink[i], c->batch_seq, c->candidates);
+    c->sinks_shared |= s->is_alone ? 0 : UINT32_C(1) << i;
+    if (error < 0) {
+        mpl_complain("%s", mpl_error_text());
+        if (!s->batch)
+            return;
+        s->is_failing = true; /* a file: tried again with the next writes, and given up when its time is over */
+        s->failing_since_ns = mpl_clock_monotonic_ns();
+    }
+    for (uint32_t k = 0; k < i; k++) {
+        if (c->sink[k]->like == k && looks_like(s, c->sink[k])) {
+            s->like = k;
+            break;
+        }
+    }
+    c->sinks_up |= UINT32_C(1) << i;
+}
+
+static void begin_stream(struct mpl_collector *c, struct mpl_sink *s)
+{
+    start_stream(c, s);
+    if (!s->writer)
+        c->sinks_up &= ~(UINT32_C(1) << s->index);
+}
+
+void mpl_collector_open_sinks(struct mpl_collector *c)
+{
+    /* Acquire: partner is find_or_create in session/sinks.c. */
+    uint32_t first = c->sink_count, count = atomic_load_explicit(&c->control->head.sink_count, memory_order_acquire);
+    for (uint32_t i = first; i < count && i < MPL_SINKS_MAX; i++) {
         struct mpl_sink *s = calloc(1, sizeof *s);
         if (!s)
             return;
-        c->sink[i] = s;
-        c->sink_count = i + 1;
-        if (mpl_sink_open(s, c->dir_fd, i, &c->account.sink[i], c->batch_seq, c->candidates) < 0) {
-            mpl_complain("%s", mpl_error_text());
-            if (!s->batch)
-                continue;
-            s->is_failing = true; /* a file: tried again with the next writes, and given up when its time is over */
-            s->failing_since_ns = mpl_clock_monotonic_ns();
-        }
-        for (uint32_t k = 0; k < i; k++) {
-            if (c->sink[k]->like == k && looks_like(s, c->sink[k])) {
-                s->like = k;
-                break;
-            }
-        }
-        c->sinks_up |= UINT32_C(1) << i;
+        open_sink(c, s, i);
     }
-}
-
-static void start_streams(struct mpl_collector *c)
-{
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        struct mpl_sink *s = c->sink[i];
-        if (s->is_stream)
-            start_stream(c, s);
-        if (s->is_stream && !s->writer)
-            c->sinks_up &= ~(UINT32_C(1) << i);
+    for (uint32_t i = first; i < c->sink_count; i++) {
+        if (c->sink[i]->is_stream)
+            begin_stream(c, c->sink[i]);
     }
 }
 
@@ -121,6 +129,8 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     if (!c->control)
         return -ENOMEM;
     struct mpl_control_head *h = &c->control->head;
+    if (atomic_load(&h->state) == MPL_SESSION_REMOVED)
+        return -ESHUTDOWN;
     c->takeover = atomic_fetch_add(&h->takeovers, 1) + 1;
     c->batch_seq = atomic_load_explicit(&h->batch_seq, memory_order_acquire); /* partner: decide in commit.c */
     c->news_seen = atomic_load(&h->news) - 1;
@@ -133,8 +143,7 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     mpl_account_take(c);
     c->watch = mpl_watch_start(&h->wake_word);
     mpl_members_scan(c); /* also finds stderr among the members */
-    open_sinks(c);
-    start_streams(c);
+    mpl_collector_open_sinks(c);
     return 0;
 }
 

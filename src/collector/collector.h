@@ -79,16 +79,22 @@ struct mpl_collector {
 
     struct mpl_sink *sink[MPL_SINKS_MAX];
     uint32_t sink_count;
-    uint32_t sinks_up; /* mask: opened, and not given up */
+    uint32_t sinks_up;     /* mask: opened, and not given up */
+    uint64_t source_count; /* numbers given out: struct mpl_ring_view */
+    uint32_t sinks_shared; /* mask: those that do not stand alone */
 
     /* how far everything is written; the stamp a flusher compares with */
     uint64_t written_until, streamed_until, flush_seen;
 };
 
 /* Takes the session at `dir` over: maps it, finishes what a predecessor had decided, opens the sinks. The caller holds
- * the lock on control_fd. 0 or -errno with a sentence; mpl_collector_fini also after a failure. */
+ * the lock on control_fd. 0; -ESHUTDOWN: the session is over; or -errno with a sentence. mpl_collector_fini also
+ * after a failure. */
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
                        const struct mpl_candidates *candidates);
+/* Opens sinks that were added since the last time. */
+void mpl_collector_open_sinks(struct mpl_collector *c);
+
 void mpl_collector_fini(struct mpl_collector *c);
 
 /* T0 of a pass that begins now. */

@@ -204,7 +204,7 @@ static bool has_sync_due(const struct mpl_collector *c)
     return false;
 }
 
-static void rest(struct mpl_collector *c)
+static void rest(struct mpl_collector *c, uint32_t wake_word)
 {
     uint64_t timeout_ns = NAP_NS;
     if (!c->is_blocked && c->pass_bytes >= BUSY_BYTES)
@@ -216,7 +216,7 @@ static void rest(struct mpl_collector *c)
     } else if (c->is_blocked) {
         timeout_ns = 10 * NAP_NS;
     }
-    mpl_wake_sleep(c->control, c->news_seen, c->flush_seen, timeout_ns);
+    mpl_wake_sleep(c->control, wake_word, c->news_seen, c->flush_seen, timeout_ns);
 }
 
 static void look_after_lives(struct mpl_collector *c, uint64_t *next_ns, uint64_t now_ns)
@@ -233,36 +233,54 @@ static void look_after_lives(struct mpl_collector *c, uint64_t *next_ns, uint64_
 }
 
 /* True: the session is removed. */
-static bool run(struct mpl_collector *c, const struct mpl_life *life)
+static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_left_behind)
 {
     uint64_t next_look_ns = 0;
+    *is_left_behind = false;
     struct ending ending = {.records_at_first = records_in_files(c)};
     while (is_ours(c)) {
         /* Read first: the pass then sees that the member who asks for it has left. */
         bool must_stop = life->must_stop && atomic_load(life->must_stop);
+        /* Also before the pass: a member that dies, or a stream that has got on, after the pass has looked, ends the
+         * rest. */
+        uint32_t wake_word = atomic_load(&c->control->head.wake_word);
         if (must_stop)
             next_look_ns = 0; /* of those who are left, who lives? */
         uint64_t stamp = mpl_collector_now(c), now_ns = mpl_clock_monotonic_ns();
         mpl_collector_pass(c, stamp, now_ns);
         look_after_lives(c, &next_look_ns, now_ns);
         enum next next = try_to_leave(c, life, &ending, now_ns);
+        *is_left_behind = next == LEFT_BEHIND;
         if (next != GO_ON || (must_stop && !c->is_blocked && c->ending_count == 0 && c->alive_count > 0))
             break;
-        rest(c);
+        rest(c, wake_word);
     }
     if (life->end)
         life->end->written += records_in_files(c) - ending.records_at_first;
     return atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED;
 }
 
+/* Members that will look for a collector, some day. One that is leaving may have looked already. */
+static bool has_members(struct mpl_collector *c)
+{
+    uint32_t bound = mpl_slot_bound(c->control);
+    for (uint32_t i = 0; i < bound; i++) {
+        uint32_t state = mpl_slot_state(atomic_load(&c->control->slot[i].word));
+        if (state == MPL_SLOT_JOINING || state == MPL_SLOT_ACTIVE)
+            return true;
+    }
+    return false;
+}
+
 /* Who joins, leaves or logs in a cold ring says so and then looks for a collector. One that goes while there are
  * members, or before all is written, gives up its lock and then looks whether somebody has said so: one of them sees
- * the other. */
-static bool give_up_lock(struct mpl_collector *c)
+ * the other. Also, if it was told to stop: the last member removes the session. models/join.pml. True: it is needed
+ * again. */
+static bool give_up_lock(struct mpl_collector *c, bool is_left_behind)
 {
     atomic_store(&c->control->head.sleeping, 1); /* whoever wants to wake us from now on finds nobody */
     mpl_control_unlock(c->control_fd);
-    return mpl_wake_is_wanted(c->control, c->news_seen);
+    return mpl_wake_is_wanted(c->control, c->news_seen) || (!is_left_behind && !has_members(c));
 }
 
 static void close_candidates(struct mpl_candidates *candidates)
@@ -289,15 +307,17 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *i
     int error = mpl_collector_init(c, life->dir, dir_fd, control_fd, life->candidates);
     close_candidates(life->candidates);
     if (!error) {
-        bool is_removed = atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED;
-        if (is_removed) {
-            mpl_dir_retire(c->dir, c->control_dev, c->control_ino); /* a predecessor was killed just before */
-        } else {
-            serve(c, life->kind);
-            is_removed = run(c, life);
-        }
+        bool is_left_behind;
+        serve(c, life->kind);
+        bool is_removed = run(c, life, &is_left_behind);
         note_end(life, is_removed);
-        *is_again = !is_removed && is_ours(c) && give_up_lock(c);
+        *is_again = !is_removed && is_ours(c) && give_up_lock(c, is_left_behind);
+    } else if (error == -ESHUTDOWN) {
+        /* Somebody else was the last, while we waited for the lock, or was killed before it could delete what it had
+         * left. */
+        mpl_dir_retire(c->dir, c->control_dev, c->control_ino);
+        note_end(life, true);
+        error = 0;
     }
     mpl_collector_fini(c);
     free(c);

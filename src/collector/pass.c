@@ -312,6 +312,7 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
         c->is_blocked = true;
         return;
     }
+    mpl_collector_open_sinks(c);
     take_attention(c);
     gather(c);
     while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced)

@@ -156,6 +156,7 @@ int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sin
     if (!error) {
         s->is_stream = strcmp(d->kind, "file") != 0;
         s->is_stderr = strcmp(d->kind, "stderr") == 0;
+        s->is_alone = mpl_options_find_number((struct mpl_str){d->text, d->len}, "alone") != 0;
         name_sink(s, d);
         error = open_looks(s, d);
     }

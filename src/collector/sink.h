@@ -24,6 +24,7 @@ struct mpl_sink {
     uint32_t index;
     int32_t level;
     bool is_stream;
+    bool is_alone; /* takes only records that name it */
     char name[64]; /* for lines about it: the path, shortened, or "stderr" */
 
     /* what a line looks like */

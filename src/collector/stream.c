@@ -177,7 +177,7 @@ static void take_progress(struct mpl_sink *s, uint64_t batch_seq)
         uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
         if (tag > batch_seq)
             atomic_store_explicit(&p->tag, 0, memory_order_release);
-        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
             best = p;
     }
     uint64_t read_pos = atomic_load_explicit(&s->stream->read_pos, memory_order_relaxed);

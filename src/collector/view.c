@@ -37,7 +37,8 @@ static void *map_range(int fd, uint64_t size, uint64_t offset, uint64_t bytes)
 
 /* ---- progress ---- */
 
-/* What is in force, after tags of a batch that was never decided are cleared; the copy to be written next. */
+/* What is in force, after tags of a batch that was never decided are cleared; NULL: nothing yet. A copy without a tag
+ * may have been filled for such a batch. models/elect.pml. */
 static const struct mpl_ring_progress *ring_progress(struct mpl_ring *ring, uint64_t batch_seq)
 {
     const struct mpl_ring_progress *best = NULL;
@@ -46,7 +47,7 @@ static const struct mpl_ring_progress *ring_progress(struct mpl_ring *ring, uint
         uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
         if (tag > batch_seq)
             atomic_store_explicit(&p->tag, 0, memory_order_release);
-        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
             best = p;
     }
     return best;
@@ -93,7 +94,7 @@ static void take_segment_progress(struct mpl_member_view *m, uint64_t batch_seq)
         uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
         if (tag > batch_seq)
             atomic_store_explicit(&p->tag, 0, memory_order_release);
-        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
             best = p;
     }
     if (best)

@@ -37,6 +37,7 @@ struct mpl_ring_view {
     uint32_t process;
     uint16_t process_len, thread_len;
     char names[2 * MPL_NAME_MAX];
+    uint64_t source;    /* a number for what the names are now; 0: none yet */
     bool names_changed; /* since the last batch was decided */
 
     uint64_t lost_reported[MPL_RING_LOSSES]; /* as of the batch that is being filled */

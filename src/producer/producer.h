@@ -33,6 +33,8 @@ struct mpl_producer {
     uint64_t check_stamp;    /* not before this stamp is the collector's life looked at again */
     uint64_t lossy_read_pos; /* is_lossy: read_pos when waiting was given up */
     bool is_lossy;
+    uint8_t patience;      /* enum mpl_patience of binding.h */
+    bool must_wait;        /* there was no room, and nothing has been counted: the caller waits and comes again */
     bool names_are_stale;  /* a NAMES record must come before the next one */
     bool is_shared;        /* no ring of its own: writes into the process's shared one, or is that one */
     uint32_t session;      /* mpl_process.sessions when `ring` was claimed */
@@ -46,6 +48,7 @@ struct mpl_producer {
 struct mpl_thread {
     struct mpl_producer *producer;
     bool is_in_slow_path; /* a signal handler's log call would meet half-done work */
+    uint64_t ident;       /* what %(thread)d shows; 0: the kernel's number */
     uint32_t name_len;
     char name[MPL_NAME_MAX];
 };

@@ -56,37 +56,43 @@ static int write_file(int dir_fd, const char *name, struct mpl_str text)
     return error ? mpl_fail_errno(error, "session file %s: cannot be written", name) : 0;
 }
 
-static int write_sink(int dir_fd, uint32_t index, const char *kind, int fd, const struct mpl_session *s)
+int mpl_sink_describe(struct mpl_text *out, const char *kind, int fd, const char *options)
 {
-    static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
-    char name[MPL_SINKFILE_NAME_MAX];
     struct stat st;
-    struct mpl_text t = {buffer, 0, sizeof buffer};
-    mpl_options_write_pair(&t, "kind", kind);
+    mpl_options_write_pair(out, "kind", kind);
     if (fd >= 0 && fstat(fd, &st) == 0) {
-        mpl_options_write_number(&t, "dev", st.st_dev);
-        mpl_options_write_number(&t, "ino", st.st_ino);
-    } else if (s->options.o.log_file && stat(s->options.o.log_file, &st) == 0) {
-        mpl_options_write_number(&t, "mode", st.st_mode & 0777);
+        mpl_options_write_number(out, "dev", st.st_dev);
+        mpl_options_write_number(out, "ino", st.st_ino);
     }
     const char *lc_time = setlocale(LC_TIME, NULL);
     if (lc_time)
-        mpl_options_write_pair(&t, "lc_time", lc_time);
-    mpl_text_str(&t, mpl_str_from(s->text));
-    if (!mpl_text_fits(&t))
-        return mpl_fail(EINVAL, "options: are too long");
+        mpl_options_write_pair(out, "lc_time", lc_time);
+    mpl_text_str(out, mpl_str_from(options));
+    return mpl_text_fits(out) ? 0 : mpl_fail(EINVAL, "options: are too long");
+}
+
+int mpl_sink_create(int dir_fd, uint32_t index, bool is_stream, struct mpl_str description)
+{
+    char name[MPL_SINKFILE_NAME_MAX];
     mpl_sinkfile_name(name, "sink", index);
-    return write_file(dir_fd, name, (struct mpl_str){buffer, t.len});
+    int error = write_file(dir_fd, name, description);
+    if (!error)
+        error = is_stream ? mpl_sinkfile_create_stream(dir_fd, index) : mpl_sinkfile_create_batch(dir_fd, index);
+    return error;
 }
 
 /* sink<N> and the buffer its lines go through. */
 static int add_sink(int dir_fd, uint32_t index, const char *kind, int fd, const struct mpl_session *s)
 {
-    int error = write_sink(dir_fd, index, kind, fd, s);
-    if (!error)
-        error = strcmp(kind, "file") == 0 ? mpl_sinkfile_create_batch(dir_fd, index)
-                                          : mpl_sinkfile_create_stream(dir_fd, index);
-    return error;
+    static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
+    struct mpl_text t = {buffer, 0, sizeof buffer};
+    struct stat st;
+    int error = mpl_sink_describe(&t, kind, fd, s->text);
+    if (!error && s->options.o.log_file && stat(s->options.o.log_file, &st) == 0)
+        mpl_options_write_number(&t, "mode", st.st_mode & 0777);
+    if (!mpl_text_fits(&t))
+        error = mpl_fail(EINVAL, "options: are too long");
+    return error ? error : mpl_sink_create(dir_fd, index, strcmp(kind, "file") != 0, (struct mpl_str){buffer, t.len});
 }
 
 static bool is_regular(const char *path)
@@ -111,7 +117,7 @@ static int add_sinks(int dir_fd, const struct mpl_session *s, uint32_t *count)
 static int write_options(int dir_fd, const struct mpl_session *s)
 {
     static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
-    const char *tz = getenv("TZ");
+    const char *tz = s->options.o.utc ? "UTC" : getenv("TZ");
     struct mpl_text t = {buffer, 0, sizeof buffer};
     if (tz)
         mpl_options_write_pair(&t, "tz", tz);

@@ -102,12 +102,6 @@ int mpl_look_read(struct mpl_look *l)
     return 0;
 }
 
-bool mpl_look_is_same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
-}
-
 /* ---- sinks ---- */
 
 const struct mpl_account *mpl_look_account(const struct mpl_look *l)
@@ -123,6 +117,7 @@ const struct mpl_account *mpl_look_account(const struct mpl_look *l)
     return best;
 }
 
+/* kind and path. */
 static void describe(const struct mpl_look *l, uint32_t i, struct mpl_look_sink *s)
 {
     static const char *const kinds[] = {"file", "pipe", "stderr"};
@@ -141,6 +136,25 @@ static void describe(const struct mpl_look *l, uint32_t i, struct mpl_look_sink 
         if (strcmp(kind, kinds[k]) == 0)
             s->kind = kinds[k];
     }
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+bool mpl_look_writes_to(const struct mpl_look *l, const char *path)
+{
+    struct mpl_look_sink *s = malloc(sizeof *s);
+    bool is_found = false;
+    for (uint32_t i = 0; s && i < l->sink_count && !is_found; i++) {
+        *s = (struct mpl_look_sink){.kind = "?"};
+        describe(l, i, s);
+        is_found = strcmp(s->kind, "stderr") != 0 && (!path || is_same_file(path, s->path));
+    }
+    free(s);
+    return is_found;
 }
 
 /* What of a batch is decided and not in the file. */

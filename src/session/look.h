@@ -36,8 +36,8 @@ int mpl_look_read(struct mpl_look *l);
 
 void mpl_look_close(struct mpl_look *l);
 
-/* Same path, or same file under another name. */
-bool mpl_look_is_same_file(const char *a, const char *b);
+/* Does one of its sinks write to that file? NULL: to any file? After mpl_look_read. */
+bool mpl_look_writes_to(const struct mpl_look *l, const char *path);
 
 /* Records that are published and in no batch, and what their producers have lost since it was told last. */
 struct mpl_look_member {

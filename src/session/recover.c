@@ -31,9 +31,9 @@ struct stale {
 };
 
 struct search {
-    /* of a set-up; NULL: everything */
-    const struct mpl_options *options;
+    /* of a set-up; own NULL: everything */
     const struct mpl_session *own;
+    const char *log_file;
     /* of a command; NULL: nobody wants to know */
     void (*tell_fn)(void *arg, const struct mplog_recovery *what);
     void *arg;
@@ -54,7 +54,7 @@ static void tell(struct search *s, const char *dir, const char *log_file, enum m
         s->tell_fn(s->arg, &what);
 }
 
-static void add(struct search *s, const struct mpl_look *l)
+static void add(struct search *s, const struct mpl_look *l, bool has_file)
 {
     if (s->count == s->capacity) {
         size_t capacity = s->capacity ? 2 * s->capacity : 4;
@@ -67,7 +67,7 @@ static void add(struct search *s, const struct mpl_look *l)
     struct stale *one = &s->found[s->count++];
     memcpy(one->dir, l->dir, sizeof one->dir);
     one->born_ns = l->control->head.wall_base_ns;
-    one->has_file = l->log_file[0] != '\0';
+    one->has_file = has_file;
 }
 
 /* This process's own locks must not be given up by opening and closing its sessions. */
@@ -83,22 +83,15 @@ static bool is_own(const struct search *s, const char *path)
            mpl_collector_thread_serves(st.st_dev, st.st_ino);
 }
 
-static bool is_wanted(const struct search *s, const struct mpl_look *l)
-{
-    const char *file = s->options ? s->options->o.log_file : NULL;
-    if (!s->options)
-        return true;
-    return l->log_file[0] && file ? mpl_look_is_same_file(file, l->log_file) : !l->log_file[0];
-}
-
 static void consider_session(struct search *s, const char *path)
 {
     struct mpl_look l;
     int error = mpl_look_open(&l, path);
-    if (!error && !l.has_collector && is_wanted(s, &l)) {
+    if (!error && !l.has_collector) {
         error = mpl_look_read(&l);
-        if (!error && l.is_stale)
-            add(s, &l);
+        bool has_file = !error && l.is_stale && mpl_look_writes_to(&l, NULL);
+        if (!error && l.is_stale && (!s->own || !has_file || (s->log_file && mpl_look_writes_to(&l, s->log_file))))
+            add(s, &l, has_file);
     }
     if (error && error != -ENOENT && !l.has_collector)
         tell(s, path, l.log_file, MPLOG_RECOVERY_FAILED, 0, mpl_error_text());
@@ -167,9 +160,9 @@ static void wait_until_gone(const char *dir, uint64_t deadline_ns)
     }
 }
 
-void mpl_recover_before_setup(const struct mpl_options *o, const struct mpl_session *own)
+void mpl_recover_before(const char *log_file, const struct mpl_options *o, const struct mpl_session *own)
 {
-    struct search s = {.options = o, .own = own};
+    struct search s = {.log_file = log_file, .own = own};
     uint64_t deadline_ns = mpl_clock_monotonic_ns() + SETUP_WAIT_NS;
     find(&s, o->o.ring_dir); /* what cannot be looked into is for `mplog recover` to complain about */
     for (size_t i = 0; i < s.count && i < SETUP_SESSIONS_MAX; i++) {

@@ -9,11 +9,11 @@
 
 #include "session/session.h"
 
-/* Before a set-up with these options: what sessions have left for the same log file is written, which is waited for, at
- * most 2 s; sessions without a file are removed meanwhile. All others wait for their own set-up or for `mplog recover`:
- * this process may see other files under their paths. Costs a look at each of the user's sessions, 10 us. `own`: the
- * session this process belongs to. */
-void mpl_recover_before_setup(const struct mpl_options *o, const struct mpl_session *own);
+/* Before `log_file` (NULL: no file) is written by a session with these options: what others have left for that file is
+ * written first, which is waited for, at most 2 s; sessions that write to no file are removed meanwhile. All others
+ * wait for their own set-up or for `mplog recover`: this process may see other files under their paths. Costs a look at
+ * each of the user's sessions, 10 us. `own`: the session this process belongs to. */
+void mpl_recover_before(const char *log_file, const struct mpl_options *o, const struct mpl_session *own);
 
 /* Everything of this user below `ring_dir` (NULL: the directories that set-up uses by default), by this process itself.
  * The number of sessions that could not be recovered, or -errno with a sentence. */

@@ -172,11 +172,6 @@ static void read_session(struct report *r, const struct mpl_look *l)
     r->told.lag_ns = lag_of(r, l);
 }
 
-static bool is_wanted(const struct request *q, const struct mpl_look *l)
-{
-    return !q->log_file || (l->log_file[0] && mpl_look_is_same_file(q->log_file, l->log_file));
-}
-
 static void report(void *arg, const char *path, enum mpl_dir_kind kind)
 {
     struct request *q = arg;
@@ -187,8 +182,10 @@ static void report(void *arg, const char *path, enum mpl_dir_kind kind)
         return;
     }
     int error = mpl_look_open(&l, path);
-    if (error != -ENOENT && is_wanted(q, &l)) {
-        error = error ? error : mpl_look_read(&l);
+    bool has_gone = error == -ENOENT;
+    error = error ? error : mpl_look_read(&l);
+    bool is_wanted = !q->log_file || (!error && mpl_look_writes_to(&l, q->log_file));
+    if (is_wanted && !has_gone) {
         r->told = (struct mplog_session_report){
             .dir = path,
             .id = strrchr(path, '/') + 1,

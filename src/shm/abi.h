@@ -214,6 +214,7 @@ struct mpl_def {
 #define MPL_DEF_HAS_ERROR 1u    /* records carry errno as one more word */
 #define MPL_DEF_SHOW_ERROR 2u   /* ": <strerror> (errno N)" follows the message */
 #define MPL_DEF_NOT_A_FORMAT 4u /* the text is shown as it is */
+#define MPL_DEF_PYTHON 8u       /* a format of Python's % operator; arguments carry their types */
 
 struct mpl_def_extent {
     _Atomic uint64_t next_offset; /* 0: none yet. Release by the process, acquire by the collector */
@@ -325,11 +326,13 @@ enum mpl_record_kind {
 /* Every record, 8-byte aligned, never wrapping. The header of a PAD is its first word alone. */
 struct mpl_record_head {
     uint32_t kind_words; /* bits 0-6 kind, 7 MPL_RECORD_CUT, 8-31 size in 8-byte words, header included */
-    uint32_t sinks;      /* bit N: for sink N */
+    uint32_t sinks;      /* bit N: for sink N; MPL_SINKS_SHARED: for all that do not stand alone */
     uint64_t stamp;      /* order; taken after the space was reserved */
     uint64_t ids;        /* bits 0-19 level (signed), 20-39 logger id, 40-63 site id */
 };
 _Static_assert(sizeof(struct mpl_record_head) == 24, "three words");
+
+#define MPL_SINKS_SHARED UINT32_MAX
 
 #define MPL_RECORD_CUT 0x80u /* the last word of the record tells how many bytes of the message were cut off */
 #define MPL_RECORD_WORDS_MAX 0xffffffu
@@ -339,7 +342,10 @@ _Static_assert(sizeof(struct mpl_record_head) == 24, "three words");
 #define MPL_MESSAGE_MAX (16u << 20) /* bytes of message that a record carries; more is cut and the cut is named */
 
 /* DEFERRED: one word per argument in the order of the format, then the strings back to back. A string's word is its
- * length; MPL_STRING_NULL for a null pointer. A long double takes two words. */
+ * length; MPL_STRING_NULL for a null pointer. A long double takes two words.
+ *
+ * With MPL_DEF_PYTHON one word of types goes before: four bits an argument (enum mpl_pytype, output/pyformat.h), the
+ * first one lowest. Types without a value have a word all the same. */
 #define MPL_STRING_NULL 0xffffffffffffffffu
 
 struct mpl_names_record {
@@ -370,6 +376,7 @@ enum mpl_field_tag {
     MPL_FIELD_LINE_TEXT = 16, /* text; the whole line, formatted by the caller for the sinks of the mask */
     MPL_FIELD_RELATIVE = 17,  /* i64, ns; %(relativeCreated)d */
     MPL_FIELD_VALUE = 18,     /* a typed key/value pair: u8 type, u8 key_len, key, value */
+    MPL_FIELD_ARGS = 19,      /* instead of a message: what a DEFERRED record of the site would carry */
 };
 
 enum mpl_value_type {

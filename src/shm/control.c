@@ -12,7 +12,7 @@
 #include "shm/dir.h"
 #include "shm/map.h"
 
-enum { COLLECTOR_BYTE = 0, OVERRIDES_BYTE = 1 };
+enum { COLLECTOR_BYTE = 0, OVERRIDES_BYTE = 1, SINKS_BYTE = 2 };
 
 static int fill(int fd, const struct mpl_control_head *facts)
 {
@@ -151,6 +151,14 @@ int mpl_control_set_override(struct mpl_control *c, int fd, const char *name, in
     lock_byte(fd, F_SETLK, F_UNLCK, OVERRIDES_BYTE);
     return error;
 }
+
+int mpl_control_lock_sinks(int fd)
+{
+    int error = lock_byte(fd, F_SETLKW, F_WRLCK, SINKS_BYTE);
+    return error < 0 ? mpl_fail_errno(-error, "session file control: cannot be locked") : 0;
+}
+
+void mpl_control_unlock_sinks(int fd) { lock_byte(fd, F_SETLK, F_UNLCK, SINKS_BYTE); }
 
 bool mpl_control_get_override(const struct mpl_control *c, uint32_t generation, const char *name, int *level)
 {

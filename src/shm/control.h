@@ -40,6 +40,10 @@ bool mpl_control_has_collector(int fd);
  * are kept out by the record lock on byte 1. 0, -ENOSPC, -ENAMETOOLONG, or -errno of fcntl; with a sentence. */
 int mpl_control_set_override(struct mpl_control *c, int fd, const char *name, int level);
 
+/* Keeps other processes from adding sinks: the record lock on byte 2. 0 or -errno. */
+int mpl_control_lock_sinks(int fd);
+void mpl_control_unlock_sinks(int fd);
+
 /* The override for `name` in the copy that was in force when `generation` was read. False: none. Bytes are taken as
  * they come: a copy that is being rewritten meanwhile gives a wrong level at worst, and the caller reads the generation
  * again. */

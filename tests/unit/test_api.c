@@ -14,7 +14,7 @@ static void every_macro_gives_the_text_it_says(void)
                                    "INFO -4 -5 c 5 -3\n"
                                    "INFO 1.500000 -0.25 0x1p+0 2.500000\n"
                                    "INFO array cut cu (null)      right|\n"
-                                   "INFO wide \xc3\xa4 NIL %\n"
+                                   "INFO wide \xc3\xa4 (nil) %\n"
                                    "INFO 7 1\n"
                                    "Level 25 level 25\n"
                                    "WARNING in an if without braces\n"
@@ -38,13 +38,6 @@ static void every_macro_gives_the_text_it_says(void)
     FILE *f = fopen(path, "r");
     size_t n = fread(text, 1, sizeof text - 1, f);
     fclose(f);
-    char null_pointer[16]; /* "(nil)" in glibc, "0" in musl */
-    snprintf(null_pointer, sizeof null_pointer, "%p", (void *)0);
-    char *at = strstr(text, null_pointer);
-    CHECK(at != NULL);
-    memmove(at + 3, at + strlen(null_pointer), strlen(at + strlen(null_pointer)) + 1);
-    memcpy(at, "NIL", 3);
-    n = strlen(text);
     CHECK_TEXT(text, n, expected);
 }
 

@@ -215,6 +215,23 @@ static void idle_ring_becomes_cold_and_warm_again_when_told(void)
     hand_end();
 }
 
+/* A collector that had lost its lock finished its pass, beside the one that has made the ring cold. */
+static void promise_of_a_replaced_collector_does_not_hide_a_cold_ring(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    usleep(25000);
+    hand_pass();
+    CHECK_INT(hand_collector.hot_count, 0);
+    atomic_store(own()->watch, MPL_STAMP_LEAST); /* expired since */
+    mplog_info(logger(), "two");
+    hand_pass();
+    CHECK(log_is("one\ntwo\n"));
+    hand_end();
+}
+
 /* ---- taking over ---- */
 
 static void successor_goes_on_where_the_killed_one_stopped(void)
@@ -295,6 +312,31 @@ static void undecided_batch_is_forgotten(void)
     hand_pass();
     CHECK(log_is("one\ntwo\n"));
     hand_end();
+}
+
+/* A ring's first batch, whose collector dies after it has laid down the position, before or after the tag. */
+static void first_batch_that_is_not_decided_is_forgotten(void)
+{
+    for (uint64_t with_tag = 0; with_tag <= 1; with_tag++) {
+        struct mplog_options o = hand_options();
+        hand_begin(&o);
+        mplog_info(logger(), "one");
+        struct mpl_ring *ring = own()->ring;
+        struct mpl_segment *segment = mpl_process.segment.head;
+        atomic_store(&segment->lost[MPL_LOST_NESTED], 7);
+        ring->progress[0].read_pos = atomic_load(&ring->write_pos);
+        segment->progress[0].lost_reported[MPL_LOST_NESTED] = 7;
+        if (with_tag) {
+            uint64_t tag = atomic_load(&hand_collector.control->head.batch_seq) + 1;
+            atomic_store(&ring->progress[0].tag, tag);
+            atomic_store(&segment->progress[0].tag, tag);
+        }
+        hand_take_over();
+        hand_take_over(); /* the first of them has cleared the tags and died */
+        hand_pass();
+        CHECK(log_is("one\n7 records were lost: logged in a signal handler that interrupted a log call\n"));
+        hand_end();
+    }
 }
 
 /* ---- forks ---- */
@@ -385,9 +427,11 @@ int main(void)
         TEST_CASE(overflow_block_waits_once_then_counts_at_once),
         TEST_CASE(record_stamped_after_the_pass_began_waits_for_the_next),
         TEST_CASE(idle_ring_becomes_cold_and_warm_again_when_told),
+        TEST_CASE(promise_of_a_replaced_collector_does_not_hide_a_cold_ring),
         TEST_CASE(successor_goes_on_where_the_killed_one_stopped),
         TEST_CASE(decided_batch_is_finished_by_the_successor),
         TEST_CASE(undecided_batch_is_forgotten),
+        TEST_CASE(first_batch_that_is_not_decided_is_forgotten),
         TEST_CASE(forked_child_writes_into_a_segment_of_its_own),
         TEST_CASE(scribbled_ring_is_counted_and_the_others_go_on),
         TEST_CASE(definition_that_lies_is_not_followed),
