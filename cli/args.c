@@ -101,7 +101,7 @@ static int export_value(const char *name, const char *value)
 }
 
 /* Children that have changed their directory must find the same path in the environment. NULL: an error, in errno. */
-static char *absolute(const char *path)
+char *mpl_args_absolute(const char *path)
 {
     char *directory, *joined = NULL;
     if (path[0] == '/' || !path[0])
@@ -115,7 +115,7 @@ static char *absolute(const char *path)
 
 static int set_option(struct mpl_args *args, const struct option *o, const char *value)
 {
-    if (o->kind == KIND_PATH && !(value = absolute(value)))
+    if (o->kind == KIND_PATH && !(value = mpl_args_absolute(value)))
         return mpl_report_fatal("find", "the working directory", strerror(errno));
     if (mplog_options_set(&args->options, o->name, value) < 0)
         return mpl_report_usage("%s", mplog_last_error());
@@ -171,6 +171,12 @@ int mpl_args_parse(struct mpl_args *args, int argc, char **argv)
     return 0;
 }
 
+const char *mpl_args_ring_dir(void)
+{
+    const char *dir = getenv("MPLOG_RING_DIR");
+    return dir && dir[0] ? dir : NULL;
+}
+
 int mpl_args_set_up(const struct mpl_args *args)
 {
     int error = mplog_setup_logging(&args->options);
@@ -181,19 +187,23 @@ int mpl_args_set_up(const struct mpl_args *args)
 
 /* ---- help ---- */
 
-static const char usage[] = "Logs of many processes: complete, in order, rotated.\n"
-                            "\n"
-                            "  mplog run --log-file app.log -- ./server --port 80\n"
-                            "  mplog run --log-file all.log --no-stderr -- sh -c './a & ./b; wait'\n"
-                            "  make 2>&1 | mplog pipe --log-file build.log --name make\n"
-                            "\n"
-                            "usage: mplog run [OPTION ...] [--] CMD [ARG ...]   log what CMD writes, line by\n"
-                            "                                                   line, and end as it does\n"
-                            "       mplog pipe [OPTION ...]                     log the lines of stdin\n"
-                            "       mplog --help | --version\n"
-                            "\n"
-                            "Options, in brackets their defaults. In the environment they are MPLOG_LOG_FILE\n"
-                            "and so on; what is given here wins.\n";
+static const char usage[] =
+    "Logs of many processes: complete, in order, rotated.\n"
+    "\n"
+    "  mplog run --log-file app.log -- ./server --port 80\n"
+    "  mplog run --log-file all.log --no-stderr -- sh -c './a & ./b; wait'\n"
+    "  make 2>&1 | mplog pipe --log-file build.log --name make\n"
+    "\n"
+    "usage: mplog run [OPTION ...] [--] CMD [ARG ...]   log what CMD writes, line by\n"
+    "                                                   line, and end as it does\n"
+    "       mplog pipe [OPTION ...]                     log the lines of stdin\n"
+    "       mplog stat [--json] [FILE]                  running logs in numbers\n"
+    "       mplog recover [--dry-run] [DIR]             write what was left behind when\n"
+    "                                                   all processes were killed\n"
+    "       mplog --help | --version\n"
+    "\n"
+    "Options of run and pipe, in brackets their defaults. In the environment they\n"
+    "are MPLOG_LOG_FILE and so on; what is given here wins.\n";
 
 int mpl_args_help(void)
 {

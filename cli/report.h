@@ -6,6 +6,7 @@
 #define MPL_CLI_REPORT_H
 
 enum {
+    MPL_EXIT_NO = 1,
     MPL_EXIT_USAGE = 100,
     MPL_EXIT_SYSTEM = 111,
     MPL_EXIT_NOT_EXECUTABLE = 126, /* this and the next as in shells and env(1) */

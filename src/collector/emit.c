@@ -237,10 +237,9 @@ static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint
     return true;
 }
 
-/* Counts `weight` records as lost where the line is not taken: 1, or what a line of our own stands for. False: blocked.
- */
-static bool emit(struct mpl_collector *c, const struct mpl_record *record, uint32_t sinks, uint64_t weight,
-                 uint32_t *takers)
+/* `weight` records are lost where the line is not taken: 1, or what a line of our own stands for. False: blocked. */
+static bool emit(struct mpl_collector *c, const struct mpl_record *record, const struct mpl_line *line, uint32_t sinks,
+                 uint64_t weight, uint32_t *takers)
 {
     uint32_t wanted = 0;
     if (sinks == MPL_SINKS_SHARED)
@@ -254,11 +253,13 @@ static bool emit(struct mpl_collector *c, const struct mpl_record *record, uint3
         return false;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         if (*takers >> i & 1)
-            mpl_sink_take(c->sink[i], record->level);
+            mpl_sink_take(c->sink[i], line);
         else if (wanted >> i & 1)
-            mpl_sink_count_lost(c->sink[i], weight);
+            mpl_sink_count_lost(c->sink[i], line, weight);
+        else
+            c->account.sink[i].skipped += !line->is_own;
     }
-    c->batch_records++;
+    c->batch_lines++;
     return true;
 }
 
@@ -290,31 +291,45 @@ static bool copy_out(struct mpl_collector *c, const struct mpl_ring_view *r)
     return true;
 }
 
+/* A line in the place of a record that cannot be shown. False: blocked. */
+static bool replace_record(struct mpl_collector *c, const struct mpl_ring_view *r, enum mpl_loss cause)
+{
+    if (!mpl_emit_notice(c, UINT32_MAX, 1, r->member, r,
+                         cause == MPL_LOSS_MEMORY ? "a record of %u bytes was lost: out of memory"
+                                                  : "a damaged record of %u bytes was skipped",
+                         r->record_bytes))
+        return false;
+    c->account.lost[cause]++;
+    return true;
+}
+
 bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     struct mpl_raw_record raw;
     struct mpl_record record;
     struct arguments args;
     uint32_t takers;
-    if (!copy_out(c, r)) {
-        mpl_emit_notice(c, UINT32_MAX, 1, r->member, r, "a record of %u bytes was lost: out of memory",
-                        r->record_bytes);
-        return true;
-    }
+    if (!copy_out(c, r))
+        return replace_record(c, r, MPL_LOSS_MEMORY);
     if (mpl_codec_open(&raw, c->copy, r->record_bytes)) {
         if (mpl_kind_of(raw.head.kind_words) == MPL_RECORD_NAMES) {
             take_names(r, &raw);
             return true;
         }
-        if (set_attributes(c, r, &raw, &record, &args))
-            return emit(c, &record, raw.head.sinks, 1, &takers);
+        if (set_attributes(c, r, &raw, &record, &args)) {
+            struct mpl_line line = {.level = record.level, .stamp = r->key};
+            if (!emit(c, &record, &line, raw.head.sinks, 1, &takers))
+                return false;
+            c->account.merged++;
+            c->newest_stamp = r->key;
+            return true;
+        }
     }
-    mpl_emit_notice(c, UINT32_MAX, 1, r->member, r, "a damaged record of %u bytes was skipped", r->record_bytes);
-    return true;
+    return replace_record(c, r, MPL_LOSS_DAMAGED);
 }
 
-uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
-                         const struct mpl_ring_view *r, const char *format, ...)
+bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
+                     const struct mpl_ring_view *r, const char *format, ...)
 {
     char text[512];
     uint32_t takers;
@@ -323,7 +338,7 @@ uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weigh
     int n = vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     struct mpl_record record = {
-        .created_ns = mpl_clock_wall_of(&c->wall, c->now_stamp),
+        .created_ns = c->is_other_boot ? mpl_clock_wall_ns() : mpl_clock_wall_of(&c->wall, c->now_stamp),
         .level = MPL_LEVEL_WARNING,
         .logger = MPL_STR("mplog"),
         .task_name = MPL_STR(""),
@@ -343,6 +358,6 @@ uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weigh
         record.process_name = MPL_STR("mplog");
         record.thread_name = MPL_STR("collector");
     }
-    /* Blocked: the caller comes again, since the counters still differ. */
-    return emit(c, &record, sinks, weight, &takers) ? takers : 0;
+    struct mpl_line line = {.level = record.level, .is_own = true, .stamp = c->now_stamp};
+    return emit(c, &record, &line, sinks, weight, &takers);
 }

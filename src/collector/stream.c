@@ -125,7 +125,6 @@ static void *run_writer(void *arg)
          */
         atomic_store(&w->read_pos, read_pos);
         tell_main(w);
-        atomic_fetch_add_explicit(&st->bytes_written, n > 0 ? (uint64_t)n : 0, memory_order_relaxed);
     }
     atomic_store(&w->error, error);
     close(w->fd);
@@ -192,7 +191,6 @@ static void take_progress(struct mpl_sink *s, uint64_t batch_seq)
     if (s->write_pos - read_pos > MPL_STREAM_DATA_BYTES)
         s->write_pos = read_pos; /* damaged: what is left of it cannot be told */
     s->first_read_pos = read_pos;
-    s->lost_reported = best ? best->lost_reported : 0;
     atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release);
 }
 
@@ -219,9 +217,6 @@ int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
     }
     if (!s->stream)
         return mpl_fail(EPROTO, "session file stream%u: is damaged", s->index);
-    s->records_written = &s->stream->records_written;
-    s->records_lost = &s->stream->records_lost;
-    s->bytes_written = &s->stream->bytes_written;
     take_progress(s, batch_seq);
     return 0;
 }
@@ -300,14 +295,12 @@ void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag)
     uint64_t tag1 = atomic_load_explicit(&p[1].tag, memory_order_relaxed);
     p = tag0 > tag1 ? &p[1] : &p[0]; /* the one not in force */
     p->write_pos = s->write_pos;
-    p->lost_reported = s->lost_reported;
     atomic_store_explicit(&p->tag, tag, memory_order_release); /* in force once batch_seq reaches it */
 }
 
 void mpl_stream_decided(struct mpl_sink *s)
 {
     atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release);
-    atomic_fetch_add_explicit(s->records_written, s->batch_records, memory_order_relaxed);
     if (s->writer) {
         atomic_store_explicit(&s->writer->write_pos, s->write_pos, memory_order_release); /* partner: run_writer */
         atomic_fetch_add(&s->writer->work, 1);

@@ -83,6 +83,10 @@ enum mpl_start {
  * with a sentence. Any thread; needs no lock as long as *s stays as it is. */
 int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how);
 
+/* Starts a collector, as `o` says what kind, for a session that is over and was left behind at `dir`. Returns at once:
+ * 0 or -errno with a sentence. */
+int mpl_session_start_recovery(const char *dir, const struct mpl_options *o);
+
 /* ---- the public calls (setup.c); each takes the process's lock itself ---- */
 
 int mpl_session_setup(const struct mplog_options *o);

@@ -20,6 +20,7 @@
 #include "producer/process.h"
 #include "producer/producer.h"
 #include "session/member.h"
+#include "session/recover.h"
 #include "session/session.h"
 #include "session/spawn.h"
 #include "shm/control.h"
@@ -137,10 +138,11 @@ static int open_log_file(struct trial *t, const struct mplog_options *o)
 
 static void close_log_file(struct trial *t, bool is_failure)
 {
+    struct stat st;
     next.pipe_fd = -1;
     if (!t->is_open)
         return;
-    if (is_failure && t->is_ours && t->file.is_regular)
+    if (is_failure && t->is_ours && t->file.is_regular && stat(t->file.path, &st) == 0 && st.st_size == 0)
         unlink(t->file.path); /* nothing half-done: it was not there before */
     mpl_file_close(&t->file);
 }
@@ -216,6 +218,7 @@ static int set_up_new(void)
     error = error ? error : open_log_file(&t, &next.options.o);
     if (error)
         return error;
+    mpl_recover_before(next.options.o.log_file, &next.options, &current); /* before file_mode "w" empties the file */
     error = start_session(&t);
     close_log_file(&t, error != 0);
     if (!error)
