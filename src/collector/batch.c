@@ -27,8 +27,7 @@ static int open_file(int dir_fd, uint32_t index)
 static bool is_sound(const struct mpl_batch *b, uint64_t file_bytes)
 {
     return b->magic == MPL_BATCH_MAGIC && b->ends_max == MPL_BATCH_ENDS_MAX &&
-           b->data_bytes <= file_bytes - mpl_batch_data_offset(b) && b->len <= b->data_bytes &&
-           b->record_count <= b->ends_max;
+           b->data_bytes <= file_bytes - MPL_BATCH_DATA_OFFSET;
 }
 
 static int map_file(struct mpl_sink *s, int fd)
@@ -46,7 +45,31 @@ static int map_file(struct mpl_sink *s, int fd)
     }
     s->batch = b;
     s->batch_map_bytes = (uint64_t)st.st_size;
+    s->batch_data_bytes = s->batch_map_bytes - MPL_BATCH_DATA_OFFSET;
     return 0;
+}
+
+/* What a predecessor has decided. A batch that was never decided has its records in their rings still, and of one that
+ * is damaged nobody can tell what it was. */
+static void take_decided(struct mpl_sink *s, uint64_t batch_seq)
+{
+    struct mpl_batch *b = s->batch;
+    uint64_t tag = atomic_load_explicit(&b->tag, memory_order_acquire), len = b->len;
+    uint32_t count = b->record_count;
+    bool is_decided = tag != 0 && tag <= batch_seq,
+         is_whole = len <= s->batch_data_bytes && count <= MPL_BATCH_ENDS_MAX;
+    s->lost_reported = b->lost_reported;
+    if (is_decided && is_whole) {
+        s->decided_len = len;
+        s->decided_count = count;
+        s->done = atomic_load_explicit(&b->done, memory_order_relaxed);
+        return;
+    }
+    if (is_decided)
+        mpl_sink_count_lost(s, 1); /* at least */
+    atomic_store_explicit(&b->tag, 0, memory_order_release);
+    b->len = b->record_count = 0;
+    atomic_store_explicit(&b->done, 0, memory_order_relaxed);
 }
 
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
@@ -58,17 +81,10 @@ int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
     close(fd);
     if (error)
         return error;
-    struct mpl_batch *b = s->batch;
-    s->records_written = &b->records_written;
-    s->records_lost = &b->records_lost;
-    s->bytes_written = &b->bytes_written;
-    s->lost_reported = b->lost_reported;
-    uint64_t tag = atomic_load_explicit(&b->tag, memory_order_acquire);
-    if (tag > batch_seq || tag == 0) { /* never decided: its records are still in their rings */
-        atomic_store_explicit(&b->tag, 0, memory_order_release);
-        b->len = b->record_count = 0;
-        atomic_store_explicit(&b->done, 0, memory_order_relaxed);
-    }
+    s->records_written = &s->batch->records_written;
+    s->records_lost = &s->batch->records_lost;
+    s->bytes_written = &s->batch->bytes_written;
+    take_decided(s, batch_seq);
     return 0;
 }
 
@@ -79,11 +95,7 @@ void mpl_batch_close(struct mpl_sink *s)
     s->batch = NULL;
 }
 
-bool mpl_batch_is_pending(const struct mpl_sink *s)
-{
-    return s->batch && atomic_load_explicit(&s->batch->tag, memory_order_relaxed) != 0 &&
-           atomic_load_explicit(&s->batch->done, memory_order_relaxed) < s->batch->len;
-}
+bool mpl_batch_is_pending(const struct mpl_sink *s) { return s->done < s->decided_len; }
 
 /* Makes the file and the map `data_bytes` large. Only while nothing is pending or filled in. */
 static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
@@ -91,13 +103,13 @@ static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
     int fd = open_file(dir_fd, s->index);
     if (fd < 0)
         return false;
-    uint64_t offset = mpl_batch_data_offset(s->batch), bytes = mpl_os_page_round(offset + data_bytes);
+    uint64_t bytes = mpl_os_page_round(MPL_BATCH_DATA_OFFSET + data_bytes);
     bool is_larger = bytes > s->batch_map_bytes;
     struct mpl_batch *b = NULL;
     if (!is_larger || mpl_os_allocate(fd, s->batch_map_bytes, bytes - s->batch_map_bytes) == 0)
         b = mpl_map(fd, 0, bytes);
     if (b) {
-        b->data_bytes = bytes - offset;
+        b->data_bytes = s->batch_data_bytes = bytes - MPL_BATCH_DATA_OFFSET;
         mpl_unmap(s->batch, s->batch_map_bytes);
         s->records_written = &b->records_written;
         s->records_lost = &b->records_lost;
@@ -114,14 +126,13 @@ static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
 
 void mpl_batch_shrink(struct mpl_sink *s, int dir_fd)
 {
-    if (s->batch && s->batch->data_bytes > 2 * MPL_BATCH_DATA_BYTES && s->len == 0 && !mpl_batch_is_pending(s))
+    if (s->batch && s->batch_data_bytes > 2 * MPL_BATCH_DATA_BYTES && s->len == 0 && !mpl_batch_is_pending(s))
         resize(s, dir_fd, MPL_BATCH_DATA_BYTES);
 }
 
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes)
 {
-    const struct mpl_batch *b = s->batch;
-    if (s->count < b->ends_max && bytes <= b->data_bytes - s->len)
+    if (s->count < MPL_BATCH_ENDS_MAX && bytes <= s->batch_data_bytes - s->len)
         return MPL_APPENDED;
     if (s->count > 0)
         return MPL_APPEND_FULL;
@@ -143,11 +154,12 @@ void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)
     if (s->count == 0)
         return;
     atomic_store_explicit(&b->tag, 0, memory_order_release); /* not in force while the rest changes */
-    b->len = s->len;
-    b->record_count = s->count;
+    b->len = s->decided_len = s->len;
+    b->record_count = s->decided_count = s->count;
     b->lost_reported = s->lost_reported;
     b->intent = (struct mpl_intent){.until = 0};
     atomic_store_explicit(&b->done, 0, memory_order_relaxed);
+    s->done = 0;
     atomic_store_explicit(&b->tag, tag, memory_order_release); /* in force once batch_seq reaches it (commit.c) */
     s->len = s->count = 0;
 }
@@ -174,14 +186,14 @@ static void done_write(void *arg, uint64_t until)
 int mpl_batch_write(struct mpl_sink *s)
 {
     struct mpl_batch *b = s->batch;
-    struct mpl_lines lines = {mpl_batch_data(b), b->len, mpl_batch_ends(b), b->record_count};
+    struct mpl_lines lines = {mpl_batch_data(b), s->decided_len, mpl_batch_ends(b), s->decided_count};
     struct mpl_file_journal journal = {b, begin_write, done_write};
-    uint64_t done = atomic_load_explicit(&b->done, memory_order_relaxed), before = done;
-    int error = mpl_file_append(&s->file, &lines, &done, &journal);
-    atomic_store_explicit(&b->done, done, memory_order_release);
-    atomic_fetch_add_explicit(s->bytes_written, done - before, memory_order_relaxed);
+    uint64_t before = s->done;
+    int error = mpl_file_append(&s->file, &lines, &s->done, &journal);
+    atomic_store_explicit(&b->done, s->done, memory_order_release);
+    atomic_fetch_add_explicit(s->bytes_written, s->done - before, memory_order_relaxed);
     if (!error) {
-        atomic_fetch_add_explicit(s->records_written, b->record_count, memory_order_relaxed);
+        atomic_fetch_add_explicit(s->records_written, s->decided_count, memory_order_relaxed);
         s->needs_sync = true;
     }
     return error;
@@ -189,17 +201,18 @@ int mpl_batch_write(struct mpl_sink *s)
 
 void mpl_batch_resume(struct mpl_sink *s)
 {
-    struct mpl_batch *b = s->batch;
     if (!mpl_batch_is_pending(s))
         return;
-    uint64_t done = atomic_load_explicit(&b->done, memory_order_relaxed);
-    const struct mpl_intent *i = &b->intent;
-    if (i->until <= done || i->until > b->len || i->from > i->until)
+    struct mpl_intent i = s->batch->intent;
+    atomic_signal_fence(memory_order_seq_cst); /* what is checked is the copy */
+    if (i.until <= s->done || i.until > s->decided_len || i.from > i.until)
         return; /* no write was announced */
-    uint64_t there = mpl_file_already_written(&s->file, i->dev, i->ino, i->offset, mpl_batch_data(b) + i->from,
-                                              i->until - i->from);
-    if (i->from + there > done)
-        atomic_store_explicit(&b->done, i->from + there, memory_order_release);
+    uint64_t there = mpl_file_already_written(&s->file, i.dev, i.ino, i.offset, mpl_batch_data(s->batch) + i.from,
+                                              i.until - i.from);
+    if (i.from + there > s->done) {
+        s->done = i.from + there;
+        atomic_store_explicit(&s->batch->done, s->done, memory_order_release);
+    }
 }
 
 void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns)

@@ -46,10 +46,12 @@ struct mpl_sink {
     struct mpl_file file;
     struct mpl_file_options file_options; /* to open it again; its strings are copies of our own */
     char bom[4], newline[4];
-    struct mpl_batch *batch;
-    uint64_t batch_map_bytes;
+    struct mpl_batch *batch; /* written for a successor: what we need of it is kept here */
+    uint64_t batch_map_bytes, batch_data_bytes;
     uint64_t len; /* bytes and records of the batch that is being filled */
     uint32_t count;
+    uint64_t decided_len, done; /* of the batch that is being written, and how far it is */
+    uint32_t decided_count;
     enum mpl_fsync fsync;
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;

@@ -266,6 +266,24 @@ static void decided_batch_is_finished_by_the_successor(void)
     }
 }
 
+/* Any word of a batch may change while a collector works with it: it goes by what it knows itself. */
+static void batch_that_is_scribbled_over_is_not_followed(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    struct mpl_batch *b = hand_collector.sink[0]->batch;
+    b->ends_max = UINT32_MAX;
+    b->data_bytes = b->len = UINT64_MAX;
+    b->record_count = UINT32_MAX;
+    atomic_store(&b->done, 7);
+    mplog_info(logger(), "two");
+    hand_pass();
+    CHECK(log_is("one\ntwo\n"));
+    hand_end();
+}
+
 /* What is laid down for a batch that is never decided must not count. */
 static void undecided_batch_is_forgotten(void)
 {
@@ -430,6 +448,7 @@ int main(void)
         TEST_CASE(idle_ring_becomes_cold_and_warm_again_when_told),
         TEST_CASE(successor_goes_on_where_the_killed_one_stopped),
         TEST_CASE(decided_batch_is_finished_by_the_successor),
+        TEST_CASE(batch_that_is_scribbled_over_is_not_followed),
         TEST_CASE(undecided_batch_is_forgotten),
         TEST_CASE(stream_writer_that_was_stuck_goes_on_after_the_collectors_end),
         TEST_CASE(forked_child_writes_into_a_segment_of_its_own),
