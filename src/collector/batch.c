@@ -62,6 +62,7 @@ static void take_decided(struct mpl_sink *s, uint64_t batch_seq)
     if (is_decided && is_whole) {
         s->decided_len = len;
         s->decided_count = count;
+        s->is_inherited = true;
         s->done = atomic_load_explicit(&b->done, memory_order_relaxed);
         return;
     }
@@ -183,8 +184,26 @@ static void done_write(void *arg, uint64_t until)
     atomic_store_explicit(&b->done, until, memory_order_release);
 }
 
+/* Takes over from a collector that died in the middle of a write. */
+static void resume(struct mpl_sink *s)
+{
+    struct mpl_intent i = s->batch->intent;
+    atomic_signal_fence(memory_order_seq_cst); /* what is checked is the copy */
+    if (i.until <= s->done || i.until > s->decided_len || i.from > i.until)
+        return; /* no write was announced */
+    uint64_t there = mpl_file_already_written(&s->file, i.dev, i.ino, i.offset, mpl_batch_data(s->batch) + i.from,
+                                              i.until - i.from);
+    if (i.from + there > s->done) {
+        s->done = i.from + there;
+        atomic_store_explicit(&s->batch->done, s->done, memory_order_release);
+    }
+}
+
 int mpl_batch_write(struct mpl_sink *s)
 {
+    if (s->is_inherited)
+        resume(s);
+    s->is_inherited = false;
     struct mpl_batch *b = s->batch;
     struct mpl_lines lines = {mpl_batch_data(b), s->decided_len, mpl_batch_ends(b), s->decided_count};
     struct mpl_file_journal journal = {b, begin_write, done_write};
@@ -197,22 +216,6 @@ int mpl_batch_write(struct mpl_sink *s)
         s->needs_sync = true;
     }
     return error;
-}
-
-void mpl_batch_resume(struct mpl_sink *s)
-{
-    if (!mpl_batch_is_pending(s))
-        return;
-    struct mpl_intent i = s->batch->intent;
-    atomic_signal_fence(memory_order_seq_cst); /* what is checked is the copy */
-    if (i.until <= s->done || i.until > s->decided_len || i.from > i.until)
-        return; /* no write was announced */
-    uint64_t there = mpl_file_already_written(&s->file, i.dev, i.ino, i.offset, mpl_batch_data(s->batch) + i.from,
-                                              i.until - i.from);
-    if (i.from + there > s->done) {
-        s->done = i.from + there;
-        atomic_store_explicit(&s->batch->done, s->done, memory_order_release);
-    }
 }
 
 void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns)

@@ -63,18 +63,15 @@ static void open_sinks(struct mpl_collector *c)
     }
 }
 
-/* The predecessor's decided batches are finished before anything new is merged. */
-static void finish_batches(struct mpl_collector *c)
+static void start_streams(struct mpl_collector *c)
 {
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
-        if (s->is_stream) {
-            start_stream(c, s);
-            if (!s->writer)
-                c->sinks_up &= ~(UINT32_C(1) << i);
-        } else if (s->batch) {
-            mpl_batch_resume(s);
-        }
+        if (!s->is_stream)
+            continue;
+        start_stream(c, s);
+        if (!s->writer)
+            c->sinks_up &= ~(UINT32_C(1) << i);
     }
 }
 
@@ -107,7 +104,7 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     c->watch = mpl_watch_start(&h->wake_word);
     mpl_members_scan(c); /* also finds stderr among the members */
     open_sinks(c);
-    finish_batches(c);
+    start_streams(c);
     return 0;
 }
 

@@ -52,6 +52,7 @@ struct mpl_sink {
     uint32_t count;
     uint64_t decided_len, done; /* of the batch that is being written, and how far it is */
     uint32_t decided_count;
+    bool is_inherited; /* by a predecessor: some of it may be in the file already */
     enum mpl_fsync fsync;
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;
@@ -110,11 +111,9 @@ void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag);
 /* Is there something decided that is not in the file yet? */
 bool mpl_batch_is_pending(const struct mpl_sink *s);
 
-/* Writes it. 0 or -errno with a sentence. */
+/* Writes it; the file is open. 0 or -errno with a sentence. Of a batch that a predecessor has decided, first finds out
+ * what it had written when it died. */
 int mpl_batch_write(struct mpl_sink *s);
-
-/* Takes over from a collector that died in the middle of a write: finds out what is in the file already. */
-void mpl_batch_resume(struct mpl_sink *s);
 
 /* Gives back the memory that one huge line needed. */
 void mpl_batch_shrink(struct mpl_sink *s, int dir_fd);
