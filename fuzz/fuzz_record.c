@@ -39,8 +39,7 @@ static void set_up(void)
     sink.batch = calloc(1, BATCH_BYTES);
     FUZZ_CHECK(sink.batch);
     sink.batch_map_bytes = BATCH_BYTES;
-    sink.batch->ends_max = MPL_BATCH_ENDS_MAX;
-    sink.batch->data_bytes = MPL_BATCH_DATA_BYTES;
+    sink.batch_data_bytes = MPL_BATCH_DATA_BYTES;
     FUZZ_CHECK(mpl_asctime_init(&sink.asctime, NULL, NULL) == 0);
     FUZZ_CHECK(mpl_encoding_open(&sink.encoding, "utf-8") == 0);
     collector.dir_fd = -1;

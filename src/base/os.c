@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -164,6 +164,23 @@ int mpl_os_allocate(int fd, uint64_t offset, uint64_t bytes)
         at += written > 0 ? (uint64_t)written : 0;
     }
     return 0;
+}
+
+int mpl_os_thread_start(pthread_t *thread, size_t stack_bytes, void *(*run_fn)(void *), void *arg)
+{
+    static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP};
+    pthread_attr_t attributes;
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&blocked, faults[i]);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stack_bytes);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    int error = pthread_create(thread, &attributes, run_fn, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
 }
 
 int mpl_os_cancel_disable(void)

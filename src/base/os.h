@@ -6,6 +6,7 @@
 #ifndef MPL_BASE_OS_H
 #define MPL_BASE_OS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,6 +65,10 @@ void mpl_os_sleep_ns(uint64_t ns);
 
 /* posix_fallocate for files in memory, on every libc: -errno (-ENOSPC), never a hole. */
 int mpl_os_allocate(int fd, uint64_t offset, uint64_t bytes);
+
+/* Starts a thread that gets none of the signals to the process, which are for the host's own threads; only those that
+ * its own faults raise, since the kernel kills a process that blocks them. 0 or errno. */
+int mpl_os_thread_start(pthread_t *thread, size_t stack_bytes, void *(*run_fn)(void *), void *arg);
 
 /* Between these a thread cannot be cancelled. Returns the state for the second call. */
 int mpl_os_cancel_disable(void);

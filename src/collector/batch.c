@@ -28,8 +28,7 @@ static int open_file(int dir_fd, uint32_t index)
 static bool is_sound(const struct mpl_batch *b, uint64_t file_bytes)
 {
     return b->magic == MPL_BATCH_MAGIC && b->ends_max == MPL_BATCH_ENDS_MAX &&
-           b->data_bytes <= file_bytes - mpl_batch_data_offset(b) && b->len <= b->data_bytes &&
-           b->record_count <= b->ends_max;
+           b->data_bytes <= file_bytes - MPL_BATCH_DATA_OFFSET;
 }
 
 static int map_file(struct mpl_sink *s, int fd)
@@ -47,7 +46,31 @@ static int map_file(struct mpl_sink *s, int fd)
     }
     s->batch = b;
     s->batch_map_bytes = (uint64_t)st.st_size;
+    s->batch_data_bytes = s->batch_map_bytes - MPL_BATCH_DATA_OFFSET;
     return 0;
+}
+
+/* What a predecessor has decided. A batch that was never decided has its records in their rings still, and of one that
+ * is damaged nobody can tell what it was. */
+static void take_decided(struct mpl_sink *s, uint64_t batch_seq)
+{
+    struct mpl_batch *b = s->batch;
+    uint64_t tag = atomic_load_explicit(&b->tag, memory_order_acquire), len = b->len;
+    uint32_t count = b->record_count;
+    bool is_decided = tag != 0 && tag <= batch_seq,
+         is_whole = len <= s->batch_data_bytes && count <= MPL_BATCH_ENDS_MAX;
+    if (is_decided && is_whole) {
+        s->decided_len = len;
+        s->decided_count = count;
+        s->is_inherited = true;
+        s->done = atomic_load_explicit(&b->done, memory_order_relaxed);
+        return;
+    }
+    if (is_decided)
+        s->account->untold++; /* how many they were, nobody can tell */
+    atomic_store_explicit(&b->tag, 0, memory_order_release);
+    b->len = b->record_count = 0;
+    atomic_store_explicit(&b->done, 0, memory_order_relaxed);
 }
 
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
@@ -59,13 +82,7 @@ int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
     close(fd);
     if (error)
         return error;
-    struct mpl_batch *b = s->batch;
-    uint64_t tag = atomic_load_explicit(&b->tag, memory_order_acquire);
-    if (tag > batch_seq || tag == 0) { /* never decided: its records are still in their rings */
-        atomic_store_explicit(&b->tag, 0, memory_order_release);
-        b->len = b->record_count = 0;
-        atomic_store_explicit(&b->done, 0, memory_order_relaxed);
-    }
+    take_decided(s, batch_seq);
     return 0;
 }
 
@@ -76,19 +93,13 @@ void mpl_batch_close(struct mpl_sink *s)
     s->batch = NULL;
 }
 
-bool mpl_batch_is_pending(const struct mpl_sink *s)
-{
-    return s->batch && atomic_load_explicit(&s->batch->tag, memory_order_relaxed) != 0 &&
-           atomic_load_explicit(&s->batch->done, memory_order_relaxed) < s->batch->len;
-}
+bool mpl_batch_is_pending(const struct mpl_sink *s) { return s->done < s->decided_len; }
 
 uint64_t mpl_batch_waiting(const struct mpl_sink *s)
 {
-    const struct mpl_batch *b = s->batch;
-    if (!mpl_batch_is_pending(s) || b->record_count > b->ends_max)
-        return 0;
-    return mpl_sinkfile_waiting(mpl_batch_ends(s->batch), b->record_count, b->own_count,
-                                atomic_load_explicit(&b->done, memory_order_relaxed));
+    return mpl_batch_is_pending(s)
+               ? mpl_sinkfile_waiting(mpl_batch_ends(s->batch), s->decided_count, s->batch->own_count, s->done)
+               : 0;
 }
 
 /* Makes the file and the map `data_bytes` large. Only while nothing is pending or filled in. */
@@ -97,13 +108,13 @@ static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
     int fd = open_file(dir_fd, s->index);
     if (fd < 0)
         return false;
-    uint64_t offset = mpl_batch_data_offset(s->batch), bytes = mpl_os_page_round(offset + data_bytes);
+    uint64_t bytes = mpl_os_page_round(MPL_BATCH_DATA_OFFSET + data_bytes);
     bool is_larger = bytes > s->batch_map_bytes;
     struct mpl_batch *b = NULL;
     if (!is_larger || mpl_os_allocate(fd, s->batch_map_bytes, bytes - s->batch_map_bytes) == 0)
         b = mpl_map(fd, 0, bytes);
     if (b) {
-        b->data_bytes = bytes - offset;
+        b->data_bytes = s->batch_data_bytes = bytes - MPL_BATCH_DATA_OFFSET;
         mpl_unmap(s->batch, s->batch_map_bytes);
         s->batch = b;
         s->batch_map_bytes = bytes;
@@ -117,16 +128,15 @@ static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
 
 void mpl_batch_shrink(struct mpl_sink *s, int dir_fd)
 {
-    if (s->batch && s->batch->data_bytes > 2 * MPL_BATCH_DATA_BYTES && s->len == 0 && !mpl_batch_is_pending(s))
+    if (s->batch && s->batch_data_bytes > 2 * MPL_BATCH_DATA_BYTES && s->len == 0 && !mpl_batch_is_pending(s))
         resize(s, dir_fd, MPL_BATCH_DATA_BYTES);
 }
 
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes)
 {
-    const struct mpl_batch *b = s->batch;
-    if (!b || (s->count == 0 && mpl_batch_is_pending(s)))
+    if (!s->batch || (s->count == 0 && mpl_batch_is_pending(s)))
         return MPL_APPEND_LOST; /* what waits there must stay; only lines of our own come here meanwhile */
-    if (s->count < b->ends_max && bytes <= b->data_bytes - s->len)
+    if (s->count < MPL_BATCH_ENDS_MAX && bytes <= s->batch_data_bytes - s->len)
         return MPL_APPENDED;
     if (s->count > 0)
         return MPL_APPEND_FULL;
@@ -151,12 +161,13 @@ void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)
     if (s->count == 0)
         return;
     atomic_store_explicit(&b->tag, 0, memory_order_release); /* not in force while the rest changes */
-    b->len = s->len;
-    b->record_count = s->count;
+    b->len = s->decided_len = s->len;
+    b->record_count = s->decided_count = s->count;
     b->own_count = s->own_count;
     b->oldest_stamp = s->oldest_stamp;
     b->intent = (struct mpl_intent){.until = 0};
     atomic_store_explicit(&b->done, 0, memory_order_relaxed);
+    s->done = 0;
     atomic_store_explicit(&b->tag, tag, memory_order_release); /* in force once batch_seq reaches it (commit.c) */
     s->len = s->count = s->own_count = 0;
 }
@@ -180,31 +191,33 @@ static void done_write(void *arg, uint64_t until)
     atomic_store_explicit(&b->done, until, memory_order_release);
 }
 
-int mpl_batch_write(struct mpl_sink *s)
+/* Takes over from a collector that died in the middle of a write. */
+static void resume(struct mpl_sink *s)
 {
-    struct mpl_batch *b = s->batch;
-    struct mpl_lines lines = {mpl_batch_data(b), b->len, mpl_batch_ends(b), b->record_count};
-    struct mpl_file_journal journal = {b, begin_write, done_write};
-    uint64_t done = atomic_load_explicit(&b->done, memory_order_relaxed);
-    int error = mpl_file_append(&s->file, &lines, &done, &journal);
-    atomic_store_explicit(&b->done, done, memory_order_release);
-    s->needs_sync = s->needs_sync || !error;
-    return error;
+    struct mpl_intent i = s->batch->intent;
+    atomic_signal_fence(memory_order_seq_cst); /* what is checked is the copy */
+    if (i.until <= s->done || i.until > s->decided_len || i.from > i.until)
+        return; /* no write was announced */
+    uint64_t there = mpl_file_already_written(&s->file, i.dev, i.ino, i.offset, mpl_batch_data(s->batch) + i.from,
+                                              i.until - i.from);
+    if (i.from + there > s->done) {
+        s->done = i.from + there;
+        atomic_store_explicit(&s->batch->done, s->done, memory_order_release);
+    }
 }
 
-void mpl_batch_resume(struct mpl_sink *s)
+int mpl_batch_write(struct mpl_sink *s)
 {
+    if (s->is_inherited)
+        resume(s);
+    s->is_inherited = false;
     struct mpl_batch *b = s->batch;
-    if (!mpl_batch_is_pending(s))
-        return;
-    uint64_t done = atomic_load_explicit(&b->done, memory_order_relaxed);
-    const struct mpl_intent *i = &b->intent;
-    if (i->until <= done || i->until > b->len || i->from > i->until)
-        return; /* no write was announced */
-    uint64_t there = mpl_file_already_written(&s->file, i->dev, i->ino, i->offset, mpl_batch_data(b) + i->from,
-                                              i->until - i->from);
-    if (i->from + there > done)
-        atomic_store_explicit(&b->done, i->from + there, memory_order_release);
+    struct mpl_lines lines = {mpl_batch_data(b), s->decided_len, mpl_batch_ends(b), s->decided_count};
+    struct mpl_file_journal journal = {b, begin_write, done_write};
+    int error = mpl_file_append(&s->file, &lines, &s->done, &journal);
+    atomic_store_explicit(&b->done, s->done, memory_order_release);
+    s->needs_sync = s->needs_sync || !error;
+    return error;
 }
 
 void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns)

@@ -209,8 +209,7 @@ static void rest(struct mpl_collector *c, uint32_t wake_word)
     uint64_t timeout_ns = NAP_NS;
     if (!c->is_blocked && c->pass_bytes >= BUSY_BYTES)
         return;
-    bool is_quiet = c->hot_count == 0 && c->ending_count == 0 && !c->is_blocked && !c->has_missed &&
-                    c->alive_count > 0;
+    bool is_quiet = c->hot_count == 0 && c->ending_count == 0 && !c->is_blocked && !c->has_missed && c->alive_count > 0;
     if (is_quiet) {
         shrink_buffers(c);
         timeout_ns = has_sync_due(c) ? HEARTBEAT_NS / 10 : HEARTBEAT_NS;

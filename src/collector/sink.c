@@ -66,14 +66,7 @@ static int open_looks(struct mpl_sink *s, const struct description *d)
 
 int mpl_sink_open_file(struct mpl_sink *s)
 {
-    if (s->file.fd >= 0)
-        return 0;
-    int error = mpl_file_open(&s->file, &s->file_options, s->create_mode);
-    if (!error && !s->is_resumed) {
-        mpl_batch_resume(s); /* not before: what is in the file already must be known before anything is written */
-        s->is_resumed = true;
-    }
-    return error;
+    return s->file.fd >= 0 ? 0 : mpl_file_open(&s->file, &s->file_options, s->create_mode);
 }
 
 static int open_batch(struct mpl_sink *s, const struct description *d, int dir_fd, uint64_t batch_seq)

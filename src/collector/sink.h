@@ -44,17 +44,19 @@ struct mpl_sink {
     struct mpl_file file;
     struct mpl_file_options file_options; /* to open it again; its strings are copies of our own */
     char bom[4], newline[4];
-    struct mpl_batch *batch;
-    uint64_t batch_map_bytes;
+    struct mpl_batch *batch; /* written for a successor: what we need of it is kept here */
+    uint64_t batch_map_bytes, batch_data_bytes;
     uint64_t len; /* bytes and records of the batch that is being filled */
     uint32_t count, own_count;
     uint64_t oldest_stamp;
-    unsigned create_mode; /* of the file, if it has been deleted before we open it */
+    unsigned create_mode;       /* of the file, if it has been deleted before we open it */
+    uint64_t decided_len, done; /* of the batch that is being written, and how far it is */
+    uint32_t decided_count;
+    bool is_inherited; /* by a predecessor: some of it may be in the file already */
     enum mpl_fsync fsync;
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;
     bool is_failing; /* the last write failed; the batch waits */
-    bool is_resumed; /* what a predecessor was writing has been looked for in the file */
     uint64_t failing_since_ns, retry_ns, backoff_ns;
 
     /* stream */
@@ -121,11 +123,9 @@ bool mpl_batch_is_pending(const struct mpl_sink *s);
 /* How many records that is, lines of our own left out. */
 uint64_t mpl_batch_waiting(const struct mpl_sink *s);
 
-/* Writes it. 0 or -errno with a sentence. */
+/* Writes it; the file is open. 0 or -errno with a sentence. Of a batch that a predecessor has decided, first finds out
+ * what it had written when it died. */
 int mpl_batch_write(struct mpl_sink *s);
-
-/* Takes over from a collector that died in the middle of a write: finds out what is in the file already. */
-void mpl_batch_resume(struct mpl_sink *s);
 
 /* Gives back the memory that one huge line needed. */
 void mpl_batch_shrink(struct mpl_sink *s, int dir_fd);

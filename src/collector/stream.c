@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -134,21 +133,6 @@ static void *run_writer(void *arg)
     return NULL;
 }
 
-static int start_thread(struct mpl_stream_writer *w)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    /* In a host process its signals are for its own threads; SIGPIPE becomes EPIPE. */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&w->thread, &attributes, run_writer, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
 int mpl_stream_start(struct mpl_sink *s, int fd, _Atomic uint32_t *wake_word)
 {
     struct stat st;
@@ -162,7 +146,7 @@ int mpl_stream_start(struct mpl_sink *s, int fd, _Atomic uint32_t *wake_word)
     atomic_init(&w->write_pos, s->write_pos);
     w->chunk_bytes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? FILE_CHUNK_BYTES : CHUNK_BYTES;
     w->wake_word = wake_word;
-    int error = start_thread(w);
+    int error = mpl_os_thread_start(&w->thread, STACK_BYTES, run_writer, w); /* SIGPIPE, blocked, becomes EPIPE */
     if (error) {
         free(w);
         return mpl_fail_errno(error, "the thread that writes to %s cannot be started", s->name);

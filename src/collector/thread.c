@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,20 +52,6 @@ static void *run(void *arg)
         mpl_complain("the collector thread ends: %s", mpl_error_text());
     atomic_store(&t->has_ended, 1);
     return NULL;
-}
-
-static int create(struct instance *t)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the host's signals are for its own threads */
-    int error = pthread_create(&t->thread, &attributes, run, t);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error;
 }
 
 static void identify(struct instance *t)
@@ -149,7 +134,7 @@ static int start(struct instance *t)
     if (index == INSTANCES_MAX)
         return mpl_fail(EAGAIN, "the collector thread: %u of former sessions are still running", INSTANCES_MAX);
     atomic_store(&instances[index], t);
-    int error = create(t);
+    int error = mpl_os_thread_start(&t->thread, STACK_BYTES, run, t);
     if (!error)
         return 0;
     atomic_store(&instances[index], NULL);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -50,19 +49,9 @@ static void *run(void *arg)
 
 static bool start_thread(struct mpl_watch *w)
 {
-    pthread_attr_t attributes;
-    sigset_t all, before;
     struct epoll_event stop = {.events = EPOLLIN, .data.u32 = STOP_EVENT};
-    if (epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->stop_fd, &stop) < 0)
-        return false;
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* in a host process, its signals are for its own threads */
-    int error = pthread_create(&w->thread, &attributes, run, w);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error == 0;
+    return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->stop_fd, &stop) == 0 &&
+           mpl_os_thread_start(&w->thread, STACK_BYTES, run, w) == 0;
 }
 
 struct mpl_watch *mpl_watch_start(_Atomic uint32_t *wake_word)

@@ -37,7 +37,7 @@ int mpl_sinkfile_create_batch(int dir_fd, uint32_t index)
 {
     struct mpl_batch head = {
         .magic = MPL_BATCH_MAGIC, .ends_max = MPL_BATCH_ENDS_MAX, .data_bytes = MPL_BATCH_DATA_BYTES};
-    uint64_t size = mpl_batch_data_offset(&head) + head.data_bytes;
+    uint64_t size = MPL_BATCH_DATA_OFFSET + head.data_bytes;
     return create(dir_fd, "batch", index, &head, sizeof head, size, size);
 }
 

@@ -32,11 +32,10 @@ int mpl_sinkfile_create_stream(int dir_fd, uint32_t index);
  * of them, are taken to be the last ones: they tell what happened. */
 uint64_t mpl_sinkfile_waiting(const uint32_t *ends, uint32_t count, uint32_t own_count, uint64_t done);
 
-static inline uint64_t mpl_batch_data_offset(const struct mpl_batch *b)
-{
-    return MPL_PAGE_BYTES + (uint64_t)b->ends_max * 4;
-}
+/* Where the bytes of a batch begin: ends_max is the same in all of this version. */
+#define MPL_BATCH_DATA_OFFSET (MPL_PAGE_BYTES + MPL_BATCH_ENDS_MAX * 4u)
+
 static inline uint32_t *mpl_batch_ends(struct mpl_batch *b) { return (uint32_t *)(void *)((char *)b + MPL_PAGE_BYTES); }
-static inline char *mpl_batch_data(struct mpl_batch *b) { return (char *)b + mpl_batch_data_offset(b); }
+static inline char *mpl_batch_data(struct mpl_batch *b) { return (char *)b + MPL_BATCH_DATA_OFFSET; }
 
 #endif

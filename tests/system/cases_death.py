@@ -230,6 +230,26 @@ def main_process_that_ends_first_leaves_the_collector_to_its_thread_children(t):
     check(t.check_log()["payloads"] == 1220)
 
 
+def segment_that_is_truncated_costs_no_other_records(t):
+    """Where the file has ended the helper finds zeros; its owner, whom the kernel would end, logs no more here."""
+    owner = t.produce("--name", "owner", "--records", 100, "--hold-ms", 60_000)
+    t.wait_for_calls(100)
+    collector = t.wait_for_collector()
+    wait_until(lambda: len(t.read_log().splitlines()) == 100, 2, "the lines of the owner")
+    for length in (8192, 4096, 0):
+        os.truncate(os.path.join(t.sessions()[0], "seg1"), length)
+        witness = t.produce("--name", f"witness{length}", "--setup", "main", "--threads", 2, "--records", 1000,
+                            env=member_environment(t, owner.pid))
+        witness.wait()
+        check(t.collectors() == [collector], "the helper has died")
+    kill(owner.pid)
+    owner.wait(status=None)
+    t.wait_until_gone()
+    found = t.ask_oracle("--expect-file", t.expectations(), may_fail=True)
+    check(found["payloads"] == 6100 and found["lost"] == 0 and found["damaged"] == 1, found)
+    check("bytes were lost: the ring was damaged" in t.read_log(), "the damage is not told")
+
+
 CASES = (
     producers_killed_at_random_lose_nothing_they_logged, processes_killed_while_others_go_on_lose_nothing_they_logged,
     process_killed_while_it_joins_does_not_keep_the_session,
@@ -240,4 +260,5 @@ CASES = (
     children_go_on_after_the_death_of_the_main_process, session_ends_at_once_with_its_last_member,
     collector_thread_killed_with_its_host_is_replaced,
     main_process_that_ends_first_leaves_the_collector_to_its_thread_children,
+    segment_that_is_truncated_costs_no_other_records,
 )

@@ -284,6 +284,52 @@ static void decided_batch_is_finished_by_the_successor(void)
     }
 }
 
+/* The successor cannot open the file at first, and so cannot see what of it is written. */
+static void decided_batch_is_finished_when_its_file_can_be_opened(void)
+{
+    struct mplog_options o = hand_options();
+    char away[sizeof hand_log + 8];
+    struct stat st;
+    snprintf(away, sizeof away, "%s.1", hand_log);
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    mplog_info(logger(), "two");
+    hand_pass();
+    struct mpl_batch *b = hand_collector.sink[0]->batch;
+    CHECK_INT(stat(hand_log, &st), 0);
+    /* As if it had died before it could say that the write was done. */
+    b->intent = (struct mpl_intent){.dev = st.st_dev, .ino = st.st_ino, .offset = 0, .from = 0, .until = 8};
+    atomic_store(&b->done, 0);
+    CHECK_INT(rename(hand_log, away), 0);
+    CHECK_INT(mkdir(hand_log, 0700), 0);
+    hand_take_over();
+    hand_pass();
+    rmdir(hand_log);
+    CHECK_INT(rename(away, hand_log), 0);
+    usleep(60000); /* it is tried again */
+    hand_pass();
+    CHECK(log_is("one\ntwo\n"));
+    hand_end();
+}
+
+/* Any word of a batch may change while a collector works with it: it goes by what it knows itself. */
+static void batch_that_is_scribbled_over_is_not_followed(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    struct mpl_batch *b = hand_collector.sink[0]->batch;
+    b->ends_max = UINT32_MAX;
+    b->data_bytes = b->len = UINT64_MAX;
+    b->record_count = UINT32_MAX;
+    atomic_store(&b->done, 7);
+    mplog_info(logger(), "two");
+    hand_pass();
+    CHECK(log_is("one\ntwo\n"));
+    hand_end();
+}
+
 /* What is laid down for a batch that is never decided must not count. */
 static void undecided_batch_is_forgotten(void)
 {
@@ -545,6 +591,8 @@ int main(void)
         TEST_CASE(promise_of_a_replaced_collector_does_not_hide_a_cold_ring),
         TEST_CASE(successor_goes_on_where_the_killed_one_stopped),
         TEST_CASE(decided_batch_is_finished_by_the_successor),
+        TEST_CASE(decided_batch_is_finished_when_its_file_can_be_opened),
+        TEST_CASE(batch_that_is_scribbled_over_is_not_followed),
         TEST_CASE(undecided_batch_is_forgotten),
         TEST_CASE(first_batch_that_is_not_decided_is_forgotten),
         TEST_CASE(collector_that_cannot_open_all_rings_does_not_take_over),
