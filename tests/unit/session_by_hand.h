@@ -66,7 +66,8 @@ static inline void hand_take_over(void)
     if (hand_collector.control)
         hand_kill_collector();
     int dir_fd = mpl_dir_open(hand_session.dir), control_fd = dir_fd < 0 ? -1 : mpl_control_open(dir_fd);
-    if (control_fd < 0 ||
+    /* With the lock, or a child that joins starts another. */
+    if (control_fd < 0 || !mpl_control_lock(control_fd) ||
         mpl_collector_init(&hand_collector, hand_session.dir, dir_fd, control_fd, &hand_no_candidates) < 0)
         hand_die("collector");
     atomic_store(&hand_collector.control->head.state, MPL_SESSION_RUNNING);
