@@ -177,10 +177,10 @@ turn:
 unlock:
     atomic { assert(lock[i] == me); lock[i] = 0; i = 0; at[me] = 0 };
 
-create: /* create_again, mpl_session_create */
-    parent_exists = true;                                       /* mpl_dir_make_parent */
+create: /* create_again, mpl_dir_build */
+    parent_exists = true;                                       /* make_parent */
     if
-    :: atomic { parent_exists -> parent_entries++ }             /* mpl_dir_build */
+    :: atomic { parent_exists -> parent_entries++ }             /* make_and_open */
 #ifdef PARENT_MUST_STAY
     :: atomic { !parent_exists -> place[me] = REFUSED; goto end_over }
 #else
@@ -291,7 +291,7 @@ again:
     :: atomic { i == NOBODY || lock[i] != 0 -> goto killed } /* nothing there, or another was faster */
     MAY_DIE
     fi;
-    if /* lead, serve */
+    if /* mpl_collector_init, serve */
     :: atomic { state[i] == REMOVED -> goto killed }
 #ifdef KEEP_CLOSING
     :: atomic { state[i] != REMOVED -> state[i] = (state[i] == CLOSING -> CLOSING : RUNNING) }

@@ -96,11 +96,12 @@ def run(command, folder):
 def commands(check):
     options = ["-DNFAIR=3"] if check.formula else ["-DSAFETY", "-DNOCLAIM"]
     options.append("-DMEMLIM=%d" % (LONG_MEMORY_MB if check.is_long else MEMORY_MB))
+    depth = DEPTH[check.model] * (2 if check.is_long else 1)
     # A mutant dies young: optimizing it would take longer than its search.
     options.append("-O0" if check.is_mutant and not check.formula else "-O2")
     return [["spin", "-a"] + ["-D" + macro for macro in check.macros] + [check.model + ".pml"],
             ["gcc", "-w", *options, "-o", "pan", "pan.c"],
-            ["./pan", "-m%d" % DEPTH[check.model]] + (["-a", "-f"] if check.formula else [])]
+            ["./pan", "-m%d" % depth] + (["-a", "-f"] if check.formula else [])]
 
 
 def statements(folder):

@@ -106,7 +106,8 @@ call:
     :: atomic { TELLS -> FLUSH(p); attention[p] = true };         /* mpl_wake_for_ring: atomic_fetch_or */
        if /* mpl_wake_collector */
        :: !sleeping
-       :: atomic { sleeping -> FLUSH(p); is_word_changed = true }; /* atomic_fetch_add */
+       :: sleeping ->
+          atomic { FLUSH(p); is_word_changed = true };            /* atomic_fetch_add */
           atomic { is_awake = is_asleep; is_asleep = false }      /* mpl_os_futex_wake */
        fi
     :: !TELLS
@@ -204,7 +205,14 @@ active proctype Collector()
 
 end_none: /* mpl_control_lock; mpl_members_scan in mpl_collector_init heats all rings */
     if
-    :: atomic { is_starting -> is_starting = false; is_locked = true; is_told[0] = true; is_told[1] = PRODUCERS == 2 }
+    :: atomic {
+           is_starting ->
+           is_starting = false;
+           is_locked = true;
+           is_word_changed = false;
+           is_told[0] = true;
+           is_told[1] = PRODUCERS == 2
+       }
     :: atomic { is_starting && may_die -> is_starting = false; goto end_none }
     fi;
 
@@ -221,10 +229,6 @@ pass: /* mpl_collector_pass */
     fi;
 
     if /* rest: mpl_wake_sleep */
-    :: is_word_changed = false /* atomic_load of wake_word */
-    MAY_DIE
-    fi;
-    if
     :: sleeping = true
     MAY_DIE
     fi;
@@ -246,9 +250,10 @@ end_asleep:
     fi;
 awake:
     if
-    :: atomic { sleeping = false; is_word_changed = false }
+    :: sleeping = false
     MAY_DIE
     fi;
+    is_word_changed = false; /* run: wake_word is read before the pass */
     if /* take_attention: one exchange */
     :: atomic {
            is_told[0] = attention[0];

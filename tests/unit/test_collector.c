@@ -421,6 +421,29 @@ static void collector_that_cannot_open_all_rings_does_not_take_over(void)
     hand_end();
 }
 
+static void sink_that_could_not_be_opened_holds_the_records_up(void)
+{
+    static struct mpl_options other;
+    char path[80];
+    uint32_t index;
+    struct mplog_options o = hand_options(), more = hand_options();
+    hand_begin(&o);
+    snprintf(path, sizeof path, "%s/other.log", hand_dir);
+    more.log_file = path;
+    CHECK_INT(mpl_options_resolve(&other, &more, false), 0);
+    CHECK_INT(mpl_sinks_add(&hand_session, &other, &index), 0);
+    mplog_info(logger(), "one");
+    toggle_shortage();
+    hand_pass();
+    toggle_shortage();
+    CHECK(log_is(""));
+    hand_pass();
+    CHECK(log_is("one\n"));
+    CHECK_INT(hand_collector.sink_count, 2);
+    unlink(path);
+    hand_end();
+}
+
 /* ---- streams ---- */
 
 /* A reader that reads nothing, and then everything. Returns what the program was found to do: it ends with _exit, since
@@ -596,6 +619,7 @@ int main(void)
         TEST_CASE(undecided_batch_is_forgotten),
         TEST_CASE(first_batch_that_is_not_decided_is_forgotten),
         TEST_CASE(collector_that_cannot_open_all_rings_does_not_take_over),
+        TEST_CASE(sink_that_could_not_be_opened_holds_the_records_up),
         TEST_CASE(record_of_a_member_that_could_not_be_opened_comes_later),
         TEST_CASE(stream_writer_that_was_stuck_goes_on_after_the_collectors_end),
         TEST_CASE(forked_child_writes_into_a_segment_of_its_own),
