@@ -58,10 +58,9 @@ static PyObject *count_format_error(PyObject *Py_UNUSED(module), PyObject *Py_UN
 static PyObject *stats(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
     const struct mplpy_stats *s = &mplpy_stats;
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "fast_calls", s->fast_calls, "deferred_calls",
-                         s->deferred_calls, "slow_calls", s->slow_calls, "disabled_calls", s->disabled_calls,
-                         "records", s->records, "lines", s->lines, "format_errors", s->format_errors, "waits",
-                         s->waits);
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "fast_calls", s->fast_calls, "deferred_calls",
+                         s->deferred_calls, "slow_calls", s->slow_calls, "records", s->records, "lines", s->lines,
+                         "format_errors", s->format_errors, "waits", s->waits);
 }
 
 static PyObject *force_slow(PyObject *Py_UNUSED(module), PyObject *arg)

@@ -65,7 +65,6 @@ struct mplpy_stats {
     uint64_t fast_calls;     /* records that went into the ring without a LogRecord */
     uint64_t deferred_calls; /* ... with their arguments as they were */
     uint64_t slow_calls;     /* calls that were handed to the stock method */
-    uint64_t disabled_calls;
     uint64_t records;        /* LogRecords that were taken over attribute by attribute */
     uint64_t lines;          /* ... and as a finished line */
     uint64_t format_errors;
@@ -281,11 +280,32 @@ extern PyObject *mplpy_logging;      /* the module's dictionary */
 extern PyObject *mplpy_logger_base;  /* logging.Logger */
 extern PyObject *mplpy_record_class; /* logging.LogRecord */
 
+/* Changes with every assignment to an attribute of the class or of its bases; 0: none is left to be had. */
+static inline unsigned mplpy_type_tag(const PyTypeObject *type)
+{
+#if PY_VERSION_HEX < 0x030B0000 /* later an invalid tag is 0 */
+    if (!(type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG))
+        return 0;
+#endif
+    return type->tp_version_tag;
+}
+
+/* Changes with every assignment to a key. 3.12 and 3.13 call it deprecated, and still keep it. */
+static inline uint64_t mplpy_dict_version(PyObject *dict)
+{
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"")
+    return ((PyDictObject *)dict)->ma_version_tag;
+    _Pragma("GCC diagnostic pop")
+}
+
 /* Is everything as the standard library made it? Looks again where something has changed. */
 bool mplpy_world_is_standard(void);
 
 /* The same of logging.Formatter alone: does it show what the collector would? */
 bool mplpy_world_formatter_is_standard(void);
+
+/* Is that attribute of the class a function of the logging module itself? */
+bool mplpy_world_is_genuine(PyObject *type, PyObject *name);
 
 int mplpy_world_init(PyObject *logging, PyObject *threading);
 void mplpy_world_set_loggers(void);                   /* the types are there */
@@ -311,6 +331,9 @@ struct mplpy_state {
     bool is_fast;     /* and the path leads to handlers of ours alone */
     bool is_disabled;
     PyObject *cache; /* owned */
+    /* Standard levels that are known to be disabled, bit by bit, as long as the versions are these. */
+    unsigned disabled_levels, type_tag;
+    uint64_t cache_version;
     struct mpl_logger *core;
     unsigned need; /* what the formats of the handlers show */
     unsigned handler_count, watched_count;
@@ -324,8 +347,27 @@ struct mplpy_state {
 /* Changed by every assignment to an attribute of a logger or handler of ours, and by each change of session. */
 extern unsigned mplpy_generation;
 
+/* States by the address of their loggers; open addressing, at most half full. */
+struct mplpy_states {
+    struct mplpy_state **at;
+    size_t mask; /* capacity - 1 */
+};
+extern struct mplpy_states mplpy_states;
+
+static inline size_t mplpy_state_place(const void *logger)
+{
+    return (((uintptr_t)logger >> 4) * 0x9e3779b97f4a7c15u >> 20) & mplpy_states.mask;
+}
+
 /* The logger's state, not necessarily up to date; NULL: it has none. */
-struct mplpy_state *mplpy_state_find(PyObject *logger);
+static inline struct mplpy_state *mplpy_state_find(PyObject *logger)
+{
+    struct mplpy_state *s;
+    size_t i = mplpy_state_place(logger);
+    while ((s = mplpy_states.at[i]) != NULL && s->logger != logger)
+        i = (i + 1) & mplpy_states.mask;
+    return s;
+}
 
 /* Brings it up to date. Never raises. */
 void mplpy_state_refresh(struct mplpy_state *s);

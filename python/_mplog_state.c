@@ -11,62 +11,51 @@
 
 unsigned mplpy_generation = 1;
 
-/* Open addressing by address; at most half full. */
-static struct mplpy_state **table;
-static size_t capacity, used;
+static struct mplpy_state *none[1]; /* until the first logger comes */
+struct mplpy_states mplpy_states = {none, 0};
+static size_t used;
 static PyObject *forget_function;
-
-static size_t place_of(const void *logger) { return ((uintptr_t)logger >> 4) * 0x9e3779b97f4a7c15u >> 20; }
-
-struct mplpy_state *mplpy_state_find(PyObject *logger)
-{
-    if (mplpy_unlikely(capacity == 0))
-        return NULL;
-    for (size_t i = place_of(logger) & (capacity - 1); table[i]; i = (i + 1) & (capacity - 1)) {
-        if (mplpy_likely(table[i]->logger == logger))
-            return table[i];
-    }
-    return NULL;
-}
 
 static void insert(struct mplpy_state *s)
 {
-    size_t i = place_of(s->logger) & (capacity - 1);
-    while (table[i])
-        i = (i + 1) & (capacity - 1);
-    table[i] = s;
+    size_t i = mplpy_state_place(s->logger);
+    while (mplpy_states.at[i])
+        i = (i + 1) & mplpy_states.mask;
+    mplpy_states.at[i] = s;
     used++;
 }
 
+#define LEAST_CAPACITY 64u
+
 static bool grow(void)
 {
-    size_t former_capacity = capacity;
-    struct mplpy_state **former = table;
-    if (used * 2 < capacity)
+    struct mplpy_states former = mplpy_states;
+    size_t capacity = former.mask ? (former.mask + 1) * 2 : LEAST_CAPACITY;
+    if (former.mask && used * 2 < former.mask + 1)
         return true;
-    struct mplpy_state **larger = PyMem_Calloc(capacity ? capacity * 2 : 64, sizeof(struct mplpy_state *));
+    struct mplpy_state **larger = PyMem_Calloc(capacity, sizeof(struct mplpy_state *));
     if (!larger)
         return false;
-    capacity = capacity ? capacity * 2 : 64;
-    table = larger;
+    mplpy_states = (struct mplpy_states){larger, capacity - 1};
     used = 0;
-    for (size_t i = 0; i < former_capacity; i++) {
-        if (former[i])
-            insert(former[i]);
+    for (size_t i = 0; i <= former.mask; i++) {
+        if (former.at[i])
+            insert(former.at[i]);
     }
-    PyMem_Free(former);
+    if (former.at != none)
+        PyMem_Free(former.at);
     return true;
 }
 
 /* Takes the entry out; those behind it that it had displaced move up. */
 static struct mplpy_state *take_out(size_t i)
 {
-    struct mplpy_state *s = table[i];
-    table[i] = NULL;
+    struct mplpy_state **at = mplpy_states.at, *s = at[i];
+    at[i] = NULL;
     used--;
-    for (size_t k = (i + 1) & (capacity - 1); table[k]; k = (k + 1) & (capacity - 1)) {
-        struct mplpy_state *moved = table[k];
-        table[k] = NULL;
+    for (size_t k = (i + 1) & mplpy_states.mask; at[k]; k = (k + 1) & mplpy_states.mask) {
+        struct mplpy_state *moved = at[k];
+        at[k] = NULL;
         used--;
         insert(moved);
     }
@@ -93,8 +82,8 @@ static void drop_path(struct mplpy_state *s)
 /* The callback of the weak references: a logger has gone, and its address is soon another object's. */
 static PyObject *forget(PyObject *Py_UNUSED(module), PyObject *weak)
 {
-    for (size_t i = 0; i < capacity; i++) {
-        if (table[i] && table[i]->weak == weak) {
+    for (size_t i = 0; i <= mplpy_states.mask; i++) {
+        if (mplpy_states.at[i] && mplpy_states.at[i]->weak == weak) {
             struct mplpy_state *s = take_out(i);
             drop_path(s);
             Py_DECREF(s->weak);
@@ -256,6 +245,7 @@ void mplpy_state_refresh(struct mplpy_state *s)
     unsigned generation = mplpy_generation;
     drop_path(s);
     s->is_fast = s->is_plain = false;
+    s->disabled_levels = 0;
     s->is_disabled = is_true(s->logger, mplpy_name.disabled);
     PyObject *cache = PyObject_GetAttr(s->logger, mplpy_name._cache);
     if (cache && PyDict_CheckExact(cache)) {

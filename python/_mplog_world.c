@@ -7,10 +7,6 @@
  */
 #include "_mplog.h"
 
-#if defined(__GNUC__)
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* ma_version_tag, which 3.12 and 3.13 still keep */
-#endif
-
 PyObject *mplpy_logging, *mplpy_logger_base, *mplpy_record_class;
 PyTypeObject *mplpy_logger_type, *mplpy_root_type, *mplpy_handler_type;
 static PyObject *formatter_class, *threading_dict, *srcfile;
@@ -19,22 +15,11 @@ static PyObject *formatter_class, *threading_dict, *srcfile;
 static PyObject *converter, *time_format, *msec_format, *levels_to_names;
 static PyObject *handler_handle, *handler_emit, *handler_format;
 
-enum { TYPES = 6 };
+enum { TYPES = 5 }; /* a change of logging.Logger shows in the two that derive from it */
 static PyTypeObject *types[TYPES];
 static unsigned tags[TYPES];
 static uint64_t logging_version, threading_version;
 static bool is_standard, is_formatter_standard;
-
-static uint64_t version_of(PyObject *dict) { return ((PyDictObject *)dict)->ma_version_tag; }
-
-static unsigned tag_of(const PyTypeObject *type)
-{
-#if PY_VERSION_HEX < 0x030C0000
-    if (!(type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG))
-        return 0;
-#endif
-    return type->tp_version_tag;
-}
 
 /* ---- looking ---- */
 
@@ -47,7 +32,7 @@ static bool is_genuine(PyObject *f, PyObject *name)
     return PyUnicode_Compare(code->co_filename, srcfile) == 0 && PyUnicode_Compare(code->co_name, name) == 0;
 }
 
-static bool has_genuine(PyObject *type, PyObject *name)
+bool mplpy_world_is_genuine(PyObject *type, PyObject *name)
 {
     return is_genuine(_PyType_Lookup((PyTypeObject *)type, name), name);
 }
@@ -55,7 +40,7 @@ static bool has_genuine(PyObject *type, PyObject *name)
 static bool have_genuine(PyObject *type, PyObject *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!has_genuine(type, names[i]))
+        if (!mplpy_world_is_genuine(type, names[i]))
             return false;
     }
     return true;
@@ -143,18 +128,18 @@ static void look(void)
     is_standard = are_switches_standard() && are_loggers_standard() && is_handler_standard() &&
                   HAVE_GENUINE(mplpy_record_class, mplpy_name.__init__, mplpy_name.getMessage);
     mplpy_threads_are_patched = are_threads_patched();
-    logging_version = version_of(mplpy_logging);
-    threading_version = version_of(threading_dict);
+    logging_version = mplpy_dict_version(mplpy_logging);
+    threading_version = mplpy_dict_version(threading_dict);
     for (int i = 0; i < TYPES; i++)
-        tags[i] = types[i] ? tag_of(types[i]) : 0;
+        tags[i] = types[i] ? mplpy_type_tag(types[i]) : 0;
 }
 
 static bool is_unchanged(void)
 {
-    if (version_of(mplpy_logging) != logging_version || version_of(threading_dict) != threading_version)
+    if (mplpy_dict_version(mplpy_logging) != logging_version || mplpy_dict_version(threading_dict) != threading_version)
         return false;
     for (int i = 0; i < TYPES; i++) {
-        unsigned tag = types[i] ? tag_of(types[i]) : 0;
+        unsigned tag = types[i] ? mplpy_type_tag(types[i]) : 0;
         if (tag != tags[i] || tag == 0) /* none is left to be had: looked at each time */
             return false;
     }
@@ -226,7 +211,6 @@ int mplpy_world_init(PyObject *logging, PyObject *threading)
         return -1;
     types[3] = (PyTypeObject *)mplpy_record_class;
     types[4] = (PyTypeObject *)formatter_class;
-    types[5] = (PyTypeObject *)mplpy_logger_base;
     return 0;
 }
 
