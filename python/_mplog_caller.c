@@ -23,6 +23,9 @@ static PyObject *srcfile; /* logging's own source file */
 
 /* ---- frames ---- */
 
+/* 3.10 counts instructions there, the others bytes. */
+#define LASTI_BYTES (PY_VERSION_HEX >= 0x030A0000 ? 2 : 1)
+
 /* Code (borrowed) and instruction of the innermost Python frame. False: there is none. */
 static bool innermost(PyObject **code, int *instruction)
 {
@@ -58,7 +61,7 @@ static bool innermost(PyObject **code, int *instruction)
     Py_DECREF(c);
 #else
     *code = (PyObject *)f->f_code;
-    *instruction = f->f_lasti;
+    *instruction = f->f_lasti * LASTI_BYTES;
 #endif
     return true;
 #endif
@@ -85,7 +88,7 @@ static int frame_instruction(PyFrameObject *f)
 #if PY_VERSION_HEX >= 0x030B0000
     return PyFrame_GetLasti(f);
 #else
-    return f->f_lasti;
+    return f->f_lasti * LASTI_BYTES;
 #endif
 }
 
