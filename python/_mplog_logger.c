@@ -147,44 +147,82 @@ static PyObject *logger_is_enabled_for(PyObject *self, PyObject *level)
     return is < 0 ? NULL : PyBool_FromLong(is);
 }
 
-/* The session's word on that logger. */
-static bool is_overridden(PyObject *logger, uint32_t generation, int *level)
+/* The session's word on the logger of that name. */
+static bool is_overridden(const char *name, uint32_t generation, int *level)
 {
-    bool is = false;
+    return generation != 0 && mpl_session_is_setup() &&
+           mpl_control_get_override(mpl_process.control, generation, name, level);
+}
+
+/* From the name `*name`, which loses its parts on the way, down to `parent` of the same tree: names between two loggers
+ * may be overridden without having a logger. */
+static bool find_override(char *name, const char *parent, uint32_t generation, int *level)
+{
+    while (name[0] && strcmp(name, parent) != 0) {
+        if (is_overridden(name, generation, level))
+            return true;
+        char *dot = strrchr(name, '.');
+        *(dot ? dot : name) = '\0';
+    }
+    return false;
+}
+
+/* The name of a logger; "" for None. PyMem_Free it. NULL: none that the core could know. */
+static char *name_of(PyObject *logger)
+{
     size_t len;
-    PyObject *name = generation ? PyObject_GetAttr(logger, mplpy_name.name) : NULL;
+    PyObject *name = logger != Py_None ? PyObject_GetAttr(logger, mplpy_name.name) : PyUnicode_New(0, 0);
     char *text = name && mplpy_is_text(name) ? mplpy_text_dup(name, &len) : NULL;
-    if (text && mpl_session_is_setup())
-        is = mpl_control_get_override(mpl_process.control, generation, text, level);
-    PyMem_Free(text);
     Py_XDECREF(name);
     PyErr_Clear();
-    return is;
+    return text;
+}
+
+/* The level that holds between `logger` and its parent: an override, or the logger's own; 0: none. -1: raised. */
+static long level_at(PyObject *logger, PyObject *parent, uint32_t generation)
+{
+    int overridden = 0;
+    char *name = name_of(logger), *until = name_of(parent);
+    bool is_root = parent == Py_None;
+    bool is = name && until && is_overridden(is_root ? "root" : name, generation, &overridden);
+    long level = 0;
+    if (!is) {
+        PyObject *own = PyObject_GetAttr(logger, mplpy_name.level);
+        level = own && PyLong_Check(own) ? PyLong_AsLong(own) : 0;
+        Py_XDECREF(own);
+        if (level == 0 && name && until && !is_root)
+            is = find_override(name, until, generation, &overridden);
+    }
+    PyMem_Free(name);
+    PyMem_Free(until);
+    return PyErr_Occurred() ? -1 : is ? overridden : level;
+}
+
+/* -1: raised. */
+static long effective_level(PyObject *self)
+{
+    uint32_t generation = level_generation();
+    PyObject *c = self;
+    long level = 0;
+    Py_INCREF(c);
+    while (c != Py_None && level == 0) {
+        PyObject *parent = PyObject_GetAttr(c, mplpy_name.parent);
+        level = parent ? level_at(c, parent, generation) : -1;
+        Py_DECREF(c);
+        if (!parent)
+            return -1;
+        c = parent;
+    }
+    Py_DECREF(c);
+    return level;
 }
 
 static PyObject *logger_get_effective_level(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *c = self;
-    uint32_t generation = level_generation();
-    int overridden;
-    if (generation == 0 || !mplpy_world_is_genuine(mplpy_logger_base, mplpy_name.getEffectiveLevel))
+    if (level_generation() == 0 || !mplpy_world_is_genuine(mplpy_logger_base, mplpy_name.getEffectiveLevel))
         return call_stock(self, mplpy_name.getEffectiveLevel, NULL, 0, NULL);
-    Py_INCREF(c);
-    while (c != Py_None) {
-        PyObject *level = is_overridden(c, generation, &overridden) ? PyLong_FromLong(overridden)
-                                                                    : PyObject_GetAttr(c, mplpy_name.level);
-        int is_set = level ? PyObject_IsTrue(level) : -1;
-        PyObject *parent = is_set == 0 ? PyObject_GetAttr(c, mplpy_name.parent) : NULL;
-        Py_DECREF(c);
-        if (is_set > 0)
-            return level;
-        Py_XDECREF(level);
-        if (!parent)
-            return NULL;
-        c = parent;
-    }
-    Py_DECREF(c);
-    return PyLong_FromLong(0);
+    long level = effective_level(self);
+    return level == -1 && PyErr_Occurred() ? NULL : PyLong_FromLong(level);
 }
 
 /* ---- log calls ---- */
@@ -241,6 +279,32 @@ static int try_log(PyObject *self, PyObject *level_obj, int level, int skip, PyO
     return mplpy_log(s, level_obj, level, skip, args[0], args + 1, nargs - 1);
 }
 
+/* ---- last words ---- */
+
+#if PY_VERSION_HEX < 0x030D0000
+#define Py_IsFinalizing _Py_IsFinalizing
+#endif
+
+/* The interpreter ends and has emptied the logging module, so that the stock methods can only raise. */
+static bool is_late(void)
+{
+    PyObject *srcfile = Py_IsFinalizing() ? PyDict_GetItem(mplpy_logging, mplpy_name._srcfile) : Py_True;
+    return !srcfile || srcfile == Py_None;
+}
+
+/* What is logged then, by some __del__, is still written, under the names that the thread had last; or not at all. */
+static PyObject *log_late(PyObject *self, PyObject *level_obj, PyObject *const *args, Py_ssize_t nargs)
+{
+    struct mplpy_state *s = state_of(self);
+    long level = PyLong_AsLong(level_obj), limit = effective_level(self);
+    if (!PyErr_Occurred() && s && s->is_fast && level >= limit && nargs > 0 && mplpy_is_text(args[0])) {
+        s->need &= (unsigned)MPLPY_NEED_CALLER;
+        mplpy_log(s, level_obj, (int)level, 0, args[0], args + 1, nargs - 1);
+    }
+    PyErr_Clear();
+    Py_RETURN_NONE;
+}
+
 /* Not inlined: its frame would cost the disabled call 3 ns. */
 __attribute__((noinline)) static PyObject *log_at(PyObject *self, int which, PyObject *name, PyObject *const *args, Py_ssize_t nargs,
                         PyObject *kwnames)
@@ -250,6 +314,8 @@ __attribute__((noinline)) static PyObject *log_at(PyObject *self, int which, PyO
         Py_RETURN_NONE;
     if (done < 0)
         return NULL;
+    if (mplpy_unlikely(is_late()))
+        return log_late(self, level_object[which], args, nargs);
     mplpy_stats.slow_calls += !is_in_stock;
     return call_stock(self, name, args, nargs, kwnames);
 }
@@ -278,6 +344,8 @@ static PyObject *logger_exception(PyObject *self, PyObject *const *args, Py_ssiz
         if (is == 0)
             Py_RETURN_NONE;
     }
+    if (mplpy_unlikely(is_late()))
+        return log_late(self, level_object[ERROR], args, nargs);
     mplpy_stats.slow_calls += !is_in_stock;
     return call_stock(self, mplpy_name.exception, args, nargs, kwnames);
 }
@@ -301,6 +369,8 @@ static PyObject *logger_log(PyObject *self, PyObject *const *args, Py_ssize_t na
         Py_RETURN_NONE;
     if (done < 0)
         return NULL;
+    if (mplpy_unlikely(is_late()) && nargs >= 2)
+        return log_late(self, args[0], args + 1, nargs - 1);
     mplpy_stats.slow_calls += !is_in_stock;
     return call_stock(self, mplpy_name.log, args, nargs, kwnames);
 }
