@@ -233,6 +233,45 @@ void mplpy_caller_facts(const struct mplpy_caller *c, PyObject **file, PyObject 
     *line = c->line;
 }
 
+/* Code that is made again and again (exec, notebooks, templates) has the same facts each time, and needs one site. */
+#define SITES 1024u
+
+static struct {
+    PyObject *file, *function, *format; /* owned; format NULL: none */
+    int line;
+    uint64_t bits;
+} sites[SITES];
+
+static size_t site_place(PyObject *file, PyObject *function, PyObject *format, int line)
+{
+    Py_hash_t hash = PyObject_Hash(file) * 31 + PyObject_Hash(function) * 17 + line;
+    return (size_t)(format ? hash + PyObject_Hash(format) : hash) & (SITES - 1);
+}
+
+static bool is_same_format(PyObject *a, PyObject *b) { return a == b || (a && b && is_same_text(a, b)); }
+
+static uint64_t known_site(size_t i, PyObject *file, PyObject *function, PyObject *format, int line)
+{
+    bool is_same = sites[i].bits && sites[i].line == line && is_same_text(sites[i].file, file) &&
+                   is_same_text(sites[i].function, function) && is_same_format(sites[i].format, format);
+    return is_same ? sites[i].bits : 0;
+}
+
+static void note_site(size_t i, PyObject *file, PyObject *function, PyObject *format, int line, uint64_t bits)
+{
+    PyObject *former[] = {sites[i].file, sites[i].function, sites[i].format};
+    Py_INCREF(file);
+    Py_INCREF(function);
+    Py_XINCREF(format);
+    sites[i].file = file;
+    sites[i].function = function;
+    sites[i].format = format;
+    sites[i].line = line;
+    sites[i].bits = bits;
+    for (int k = 0; k < 3; k++)
+        Py_XDECREF(former[k]);
+}
+
 static uint64_t define(const struct mplpy_caller *c, uint16_t flags, PyObject *format)
 {
     PyObject *parts[3] = {format, NULL, NULL};
@@ -240,8 +279,10 @@ static uint64_t define(const struct mplpy_caller *c, uint16_t flags, PyObject *f
     char *copy[3] = {NULL, NULL, NULL};
     int line;
     uint64_t bits = 0;
-    bool is_good = !mpl_binding_sites_are_full();
     mplpy_caller_facts(c, &parts[1], &parts[2], &line);
+    size_t place = site_place(parts[1], parts[2], format, line);
+    bits = known_site(place, parts[1], parts[2], format, line);
+    bool is_good = !bits && !mpl_binding_sites_are_full();
     for (int i = 0; i < 3 && is_good; i++) {
         if (!parts[i])
             continue;
@@ -250,6 +291,8 @@ static uint64_t define(const struct mplpy_caller *c, uint16_t flags, PyObject *f
     }
     if (is_good)
         bits = mpl_binding_define_site(flags, text[0], text[1], (uint32_t)line, text[2]);
+    if (is_good && bits)
+        note_site(place, parts[1], parts[2], format, line, bits);
     for (int i = 0; i < 3; i++)
         PyMem_Free(copy[i]);
     PyErr_Clear();
