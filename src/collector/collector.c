@@ -134,7 +134,6 @@ void mpl_collector_fini(struct mpl_collector *c)
     free(c->touched);
     free(c->heap.entry);
     free(c->copy);
-    free(c->line);
     if (c->control)
         mpl_unmap(c->control, sizeof *c->control);
 }

@@ -170,6 +170,7 @@ void mpl_sink_close(struct mpl_sink *s)
     free(s->format_string);
     free(s->date_format);
     free(s->encoded);
+    free(s->line);
 }
 
 /* The line in the sink's encoding; the result is good until the next call. len 0: out of memory. */
