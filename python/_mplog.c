@@ -99,9 +99,10 @@ static int intern_names(void)
 
 static int add_fields(PyObject *module)
 {
-    static const char *const fields[] = {"asctime", "created",  "filename", "funcName", "levelname",       "levelno",
-                                         "lineno",  "message",  "module",   "msecs",    "name",            "pathname",
-                                         "process", "processName", "relativeCreated", "taskName", "thread", "threadName"};
+    static const char *const fields[] = {"asctime",  "created",  "filename",  "funcName",    "levelname",
+                                         "levelno",  "lineno",   "message",   "module",      "msecs",
+                                         "name",     "pathname", "process",   "processName", "relativeCreated",
+                                         "taskName", "thread",   "threadName"};
     PyObject *dict = PyDict_New();
     for (unsigned i = 0; dict && i < sizeof fields / sizeof fields[0]; i++) {
         PyObject *bit = PyLong_FromUnsignedLong(1u << i);
@@ -127,10 +128,7 @@ static int begin(PyObject *module, PyObject *logging, PyObject *threading)
     return srcfile && PyUnicode_Check(srcfile) ? mplpy_caller_init(srcfile) : -1;
 }
 
-static int is_main_interpreter(void)
-{
-    return PyThreadState_Get()->interp == PyInterpreterState_Main();
-}
+static int is_main_interpreter(void) { return PyThreadState_Get()->interp == PyInterpreterState_Main(); }
 
 static int execute(PyObject *module)
 {

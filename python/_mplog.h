@@ -39,18 +39,20 @@
 
 /* ---- names that are looked up again and again (_mplog.c) ---- */
 
-#define MPLPY_NAMES(X)                                                                                                 \
-    X(_active) X(_cache) X(_current_process) X(_levelToName) X(_log) X(_name) X(args) X(asyncio) X(callHandlers)       \
-    X(converter) X(created) X(critical) X(currentframe) X(current_process) X(current_task) X(current_thread) X(debug)  \
-    X(default_msec_format) X(default_time_format) X(disabled) X(emit) X(error) X(exc_info) X(exc_text) X(exception)    \
-    X(exclusive) X(extra) X(filename) X(filter) X(filters) X(findCaller) X(format) X(formatException)                  \
-    X(formatMessage) X(formatStack) X(formatTime) X(formatter) X(funcName) X(getEffectiveLevel) X(getLevelName)        \
-    X(getMessage) X(get_ident) X(get_name) X(handle) X(handlers) X(info) X(isEnabledFor) X(level) X(levelname)         \
-    X(levelno) X(lineno) X(log) X(makeRecord) X(manager) X(message) X(module) X(msecs) X(multiprocessing) X(name)      \
-    X(parent) X(pathname) X(process) X(processName) X(propagate) X(relativeCreated) X(stack_info) X(stacklevel)        \
-    X(taskName) X(thread) X(threadName) X(usesTime) X(warning) X(_clear_cache) X(_fields) X(_sinks) X(_is_fast)        \
-    X(_session) X(__class__) X(__dict__) X(__init__) X(LogRecord) X(Formatter) X(_logRecordFactory) X(_srcfile) X(logThreads)      \
-    X(logMultiprocessing) X(logProcesses) X(logAsyncioTasks) X(asctime)
+/* clang-format off */
+#define MPLPY_NAMES(X) \
+    X(_active) X(_cache) X(_clear_cache) X(_current_process) X(_fields) X(_is_fast) X(_levelToName) X(_log) \
+    X(_logRecordFactory) X(_name) X(_session) X(_sinks) X(_srcfile) X(__class__) X(__dict__) X(__init__) X(asctime) \
+    X(asyncio) X(callHandlers) X(converter) X(created) X(critical) X(current_process) X(current_task) \
+    X(current_thread) X(debug) X(default_msec_format) X(default_time_format) X(disabled) X(emit) X(error) \
+    X(exc_info) X(exc_text) X(exception) X(extra) X(filename) X(filter) X(filters) X(findCaller) X(format) \
+    X(formatException) X(formatMessage) X(formatStack) X(formatTime) X(Formatter) X(funcName) X(getEffectiveLevel) \
+    X(getLevelName) X(getMessage) X(get_ident) X(get_name) X(handle) X(handlers) X(info) X(isEnabledFor) X(level) \
+    X(levelname) X(levelno) X(lineno) X(log) X(logAsyncioTasks) X(logMultiprocessing) X(logProcesses) X(logThreads) \
+    X(LogRecord) X(makeRecord) X(manager) X(message) X(module) X(msecs) X(multiprocessing) X(name) X(parent) \
+    X(pathname) X(process) X(processName) X(propagate) X(stack_info) X(stacklevel) X(taskName) X(thread) \
+    X(threadName) X(usesTime) X(warning)
+/* clang-format on */
 
 struct mplpy_names {
 #define MPLPY_NAME(name) PyObject *name;
@@ -68,7 +70,7 @@ struct mplpy_stats {
     uint64_t records;        /* LogRecords that were taken over attribute by attribute */
     uint64_t lines;          /* ... and as a finished line */
     uint64_t format_errors;
-    uint64_t waits;          /* for a full ring */
+    uint64_t waits; /* for a full ring */
 };
 extern struct mplpy_stats mplpy_stats;
 
@@ -293,8 +295,9 @@ static inline unsigned mplpy_type_tag(const PyTypeObject *type)
 /* Changes with every assignment to a key. 3.12 and 3.13 call it deprecated, and still keep it. */
 static inline uint64_t mplpy_dict_version(PyObject *dict)
 {
-    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"")
-    return ((PyDictObject *)dict)->ma_version_tag;
+    _Pragma("GCC diagnostic push")
+        _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"") return ((PyDictObject *)dict)
+            ->ma_version_tag;
     _Pragma("GCC diagnostic pop")
 }
 
@@ -308,7 +311,7 @@ bool mplpy_world_formatter_is_standard(void);
 bool mplpy_world_is_genuine(PyObject *type, PyObject *name);
 
 int mplpy_world_init(PyObject *logging, PyObject *threading);
-void mplpy_world_set_loggers(void);                   /* the types are there */
+void mplpy_world_set_loggers(void);                    /* the types are there */
 void mplpy_world_set_handler(PyObject *handler_class); /* mplog.Handler, as it is to be */
 
 /* ---- _mplog_state.c ---- */
@@ -327,8 +330,8 @@ struct mplpy_state {
     PyObject *logger; /* the key; not owned */
     PyObject *weak;   /* owned: tells when it goes */
     unsigned generation;
-    bool is_plain;    /* no method is overridden at the object, and _cache is a dict */
-    bool is_fast;     /* and the path leads to handlers of ours alone */
+    bool is_plain; /* no method is overridden at the object, and _cache is a dict */
+    bool is_fast;  /* and the path leads to handlers of ours alone */
     bool is_disabled;
     PyObject *cache; /* owned */
     /* Standard levels that are known to be disabled, bit by bit, as long as the versions are these. */

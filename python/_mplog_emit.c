@@ -117,7 +117,7 @@ static bool add_time(struct mplpy_call *c, PyObject *dict, unsigned need)
     int64_t second = (int64_t)created, rest_ns = (int64_t)((created - (double)second) * 1e9);
     if (rest_ns / NS_PER_MS != (int64_t)msecs) {
         int64_t border_ns = rest_ns / NS_PER_MS < (int64_t)msecs ? (int64_t)msecs * NS_PER_MS
-                                                                  : ((int64_t)msecs + 1) * NS_PER_MS - 1;
+                                                                 : ((int64_t)msecs + 1) * NS_PER_MS - 1;
         if (border_ns - rest_ns > ROUNDING_NS || rest_ns - border_ns > ROUNDING_NS)
             return false; /* somebody has changed one of the two */
         rest_ns = border_ns;

@@ -5,10 +5,11 @@
  */
 #include "_mplog.h"
 
-#define FORMATS 1024u             /* places; a program has hundreds of formats with arguments */
+#define FORMATS 1024u              /* places; a program has hundreds of formats with arguments */
 #define FORMAT_CHARACTERS_MAX 4096 /* what is kept alive for a program is bounded by this times the places */
 
-/* What travels is copied into the ring; more than this is better formatted by a thread that need not look at it twice. */
+/* What travels is copied into the ring; more than this is better formatted by a thread that need not look at it twice.
+ */
 #define TEXT_BYTES_MAX (UINT64_C(1) << 20)
 
 #define EXACT_INTS (INT64_C(1) << 53) /* a float holds each of them */

@@ -306,8 +306,8 @@ static PyObject *log_late(PyObject *self, PyObject *level_obj, PyObject *const *
 }
 
 /* Not inlined: its frame would cost the disabled call 3 ns. */
-__attribute__((noinline)) static PyObject *log_at(PyObject *self, int which, PyObject *name, PyObject *const *args, Py_ssize_t nargs,
-                        PyObject *kwnames)
+__attribute__((noinline)) static PyObject *log_at(PyObject *self, int which, PyObject *name, PyObject *const *args,
+                                                  Py_ssize_t nargs, PyObject *kwnames)
 {
     int done = try_log(self, level_object[which], (which + 1) * 10, 0, args, nargs, kwnames);
     if (mplpy_likely(done > 0))

@@ -179,8 +179,7 @@ static PyObject *loaded_process_dict(void)
     if (process_dict)
         return process_dict;
     PyObject *package = PyDict_GetItem(modules, mplpy_name.multiprocessing);
-    if (!package || !PyModule_Check(package) ||
-        !PyDict_GetItem(PyModule_GetDict(package), mplpy_name.current_process))
+    if (!package || !PyModule_Check(package) || !PyDict_GetItem(PyModule_GetDict(package), mplpy_name.current_process))
         return NULL; /* or while it is being loaded */
     PyObject *module = PyDict_GetItemString(modules, "multiprocessing.process");
     if (module && PyModule_Check(module)) {

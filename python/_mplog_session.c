@@ -115,11 +115,8 @@ bool mplpy_session_ensure(void)
     if (!mpl_session_is_setup())
         return false;
     uint32_t sessions = mpl_process.sessions;
-    Py_BEGIN_ALLOW_THREADS
-    error = mpl_session_join_only(false);
-    Py_END_ALLOW_THREADS
-    if (mpl_process.sessions != sessions)
-        mplpy_generation++;
+    Py_BEGIN_ALLOW_THREADS error = mpl_session_join_only(false);
+    Py_END_ALLOW_THREADS if (mpl_process.sessions != sessions) mplpy_generation++;
     return error == 0;
 }
 
@@ -129,10 +126,8 @@ static PyObject *session_setup(PyObject *Py_UNUSED(module), PyObject *dict)
     int error;
     if (!PyDict_Check(dict) || !read_options(&o, dict))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "options: a dict is expected");
-    Py_BEGIN_ALLOW_THREADS
-    error = mplog_setup_logging(&o.o);
-    Py_END_ALLOW_THREADS
-    release(&o);
+    Py_BEGIN_ALLOW_THREADS error = mplog_setup_logging(&o.o);
+    Py_END_ALLOW_THREADS release(&o);
     mplpy_generation++;
     if (error)
         return raise(error);
@@ -144,19 +139,15 @@ static PyObject *session_join(PyObject *Py_UNUSED(module), PyObject *arg)
     int error, asks_parents = PyObject_IsTrue(arg);
     if (asks_parents < 0)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    error = mpl_session_join_only(asks_parents);
-    Py_END_ALLOW_THREADS
-    mplpy_generation++;
+    Py_BEGIN_ALLOW_THREADS error = mpl_session_join_only(asks_parents);
+    Py_END_ALLOW_THREADS mplpy_generation++;
     return PyBool_FromLong(error == 0);
 }
 
 static PyObject *session_shutdown(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
-    Py_BEGIN_ALLOW_THREADS
-    mplog_shutdown_logging();
-    Py_END_ALLOW_THREADS
-    mplpy_generation++;
+    Py_BEGIN_ALLOW_THREADS mplog_shutdown_logging();
+    Py_END_ALLOW_THREADS mplpy_generation++;
     Py_RETURN_NONE;
 }
 
@@ -166,10 +157,8 @@ static PyObject *session_flush(PyObject *Py_UNUSED(module), PyObject *arg)
     long timeout_ms = PyLong_AsLong(arg);
     if (timeout_ms == -1 && PyErr_Occurred())
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    error = mplog_flush((int)timeout_ms);
-    Py_END_ALLOW_THREADS
-    return PyBool_FromLong(error == 0);
+    Py_BEGIN_ALLOW_THREADS error = mplog_flush((int)timeout_ms);
+    Py_END_ALLOW_THREADS return PyBool_FromLong(error == 0);
 }
 
 static PyObject *session_is_setup(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
@@ -203,10 +192,8 @@ static PyObject *session_add_sink(PyObject *Py_UNUSED(module), PyObject *dict)
     int error;
     if (!PyDict_Check(dict) || !read_options(&o, dict))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "options: a dict is expected");
-    Py_BEGIN_ALLOW_THREADS
-    error = mpl_session_add_sink(&o.o, &index);
-    Py_END_ALLOW_THREADS
-    release(&o);
+    Py_BEGIN_ALLOW_THREADS error = mpl_session_add_sink(&o.o, &index);
+    Py_END_ALLOW_THREADS release(&o);
     mplpy_generation++;
     return error ? raise(error) : PyLong_FromUnsignedLong(index);
 }

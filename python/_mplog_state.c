@@ -268,7 +268,7 @@ void mplpy_state_refresh(struct mplpy_state *s)
 int mplpy_state_adopt(PyObject *logger)
 {
     PyObject *root_base = PyDict_GetItemString(mplpy_logging, "RootLogger");
-    PyTypeObject *type = is_converted(logger)                                  ? Py_TYPE(logger)
+    PyTypeObject *type = is_converted(logger)                                    ? Py_TYPE(logger)
                          : Py_IS_TYPE(logger, (PyTypeObject *)mplpy_logger_base) ? mplpy_logger_type
                          : (PyObject *)Py_TYPE(logger) == root_base              ? mplpy_root_type
                                                                                  : NULL;

@@ -108,8 +108,7 @@ static bool are_switches_standard(void)
     return is_global(n->_logRecordFactory, mplpy_record_class) && is_global(n->LogRecord, mplpy_record_class) &&
            is_global(n->Formatter, formatter_class) && is_global(n->_levelToName, levels_to_names) &&
            is_global(n->logThreads, Py_True) && is_global(n->logMultiprocessing, Py_True) &&
-           is_global(n->logProcesses, Py_True) &&
-           PyDict_GetItem(mplpy_logging, n->_srcfile) == srcfile &&
+           is_global(n->logProcesses, Py_True) && PyDict_GetItem(mplpy_logging, n->_srcfile) == srcfile &&
            is_genuine(PyDict_GetItem(mplpy_logging, n->getLevelName), n->getLevelName);
 }
 

@@ -114,11 +114,8 @@ struct draft {
 static bool make_draft(struct draft *d, const struct mplpy_call *c)
 {
     *d = (struct draft){
-        .record = {.logger = c->logger,
-                   .level = c->level,
-                   .kind = kind_of(c),
-                   .sinks = c->sinks,
-                   .site_bits = c->site_bits},
+        .record =
+            {.logger = c->logger, .level = c->level, .kind = kind_of(c), .sinks = c->sinks, .site_bits = c->site_bits},
         .len = record_body_bytes(c),
         .can_cut = !c->body.is_typed,
     };
@@ -158,10 +155,8 @@ static int wait_a_little(uint64_t *backoff_ns, uint64_t *waited_ns)
     struct timespec pause = {0, (long)*backoff_ns};
     uint64_t begin_ns = mpl_clock_monotonic_ns();
     mplpy_stats.waits++;
-    Py_BEGIN_ALLOW_THREADS
-    nanosleep(&pause, NULL);
-    Py_END_ALLOW_THREADS
-    *waited_ns += mpl_clock_monotonic_ns() - begin_ns;
+    Py_BEGIN_ALLOW_THREADS nanosleep(&pause, NULL);
+    Py_END_ALLOW_THREADS *waited_ns += mpl_clock_monotonic_ns() - begin_ns;
     *backoff_ns = *backoff_ns * 2 < BACKOFF_MOST_NS ? *backoff_ns * 2 : BACKOFF_MOST_NS;
     return PyErr_CheckSignals();
 }
@@ -176,10 +171,8 @@ static enum mpl_outcome write_once(struct draft *d, enum mpl_patience patience, 
 {
     enum mpl_outcome outcome;
     d->record.body = (struct mpl_str){d->data, d->len};
-    Py_BEGIN_ALLOW_THREADS
-    outcome = mpl_binding_write(&d->record, patience, largest);
-    Py_END_ALLOW_THREADS
-    return outcome;
+    Py_BEGIN_ALLOW_THREADS outcome = mpl_binding_write(&d->record, patience, largest);
+    Py_END_ALLOW_THREADS return outcome;
 }
 
 static int write_draft(struct draft *d)
@@ -231,8 +224,8 @@ int mplpy_write(const struct mplpy_call *c)
     struct mpl_producer *p = mpl_binding_begin(bytes);
     if (mplpy_unlikely(!p))
         return write_long_way(c);
-    char *body = mpl_binding_start(p, kind_of(c), bytes, c->sinks,
-                                   mpl_ids_pack(c->site_bits, logger_bits, c->level), &stamp);
+    char *body = mpl_binding_start(p, kind_of(c), bytes, c->sinks, mpl_ids_pack(c->site_bits, logger_bits, c->level),
+                                   &stamp);
     put_record_body(c, body);
     mpl_producer_commit(p, bytes, stamp);
     mpl_binding_end(p);

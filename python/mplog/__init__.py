@@ -6,9 +6,9 @@
     setup_logging(level="INFO", log_file="app.log")
     get_logger(__name__).info("ready")
 
-Loggers are those of the logging module; a call copies its arguments into shared memory and returns, and a helper process
-writes the records of all processes in the order in which they were logged. Child processes need no set-up, whichever
-way they are started. All functions may be called from any thread.
+Loggers are those of the logging module; a call copies its arguments into shared memory and returns, and a helper
+process writes the records of all processes in the order in which they were logged. Child processes need no set-up,
+whichever way they are started. All functions may be called from any thread.
 """
 import logging
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Unlicense
 """What the Python tests share: TAP, programs run in folders of their own, and what must not be left behind.
 
-Each test is a plain script: python3.X tests/python/test_NAME.py FOLDER, where FOLDER/mplog is the package built for that
-Python. It prints TAP and ends with status 1 if a check failed.
+Each test is a plain script: python3.X tests/python/test_NAME.py FOLDER, where FOLDER/mplog is the package built for
+that Python. It prints TAP and ends with status 1 if a check failed.
 """
 import glob
 import os
@@ -54,7 +54,8 @@ def main():
         except BaseException as e:
             failures += 1
             text = str(e) if isinstance(e, Failure) else traceback.format_exc()
-            print("".join("# %s\n" % line for line in text.splitlines()) + "not ok %d - %s" % (number, name), flush=True)
+            print("".join("# %s\n" % line for line in text.splitlines()), end="")
+            print("not ok %d - %s" % (number, name), flush=True)
             if isinstance(e, KeyboardInterrupt):
                 raise
     return 1 if failures else 0

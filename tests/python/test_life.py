@@ -20,7 +20,7 @@ def setup(**more):
 
 
 def program(text, **more):
-    """(its lines in app.log, stderr); status 0 and an empty stderr are expected unless `status` or `err` say otherwise."""
+    """(its lines in app.log, stderr); status 0 and an empty stderr are expected unless they are given."""
     status, err = more.pop("status", 0), more.pop("err", "")
     with Folder() as folder:
         result = run(SETUP + text, folder, **more)
@@ -48,7 +48,8 @@ def lines_logged_last_are_written_at_exit():
 
 @test
 def lines_survive_os_exit():
-    lines, _, _ = program("setup()\nget_logger('a').info('x %d', 1)\nmplog.flush()\nget_logger().info('y')\nos._exit(0)\n")
+    lines, _, _ = program("setup()\nget_logger('a').info('x %d', 1)\nmplog.flush()\nget_logger().info('y')\n"
+                          "os._exit(0)\n")
     true(lines[:1] == ["MainProcess x 1"], lines)
 
 
@@ -185,8 +186,8 @@ p.start(); p.join()
 get_logger("w").info("main %d", p.pid)
 """), start_method="fork")
     pid = lines[-1].split()[-1]
-    equal([line for line in lines[:-1]], ["Worker \u00e9 MainThread %s first" % pid, "Worker \u00e9 Renamed %s second 2" % pid,
-                                          "Worker \u00e9 T %s third" % pid])
+    equal(lines[:-1], ["Worker \u00e9 MainThread %s first" % pid, "Worker \u00e9 Renamed %s second 2" % pid,
+                       "Worker \u00e9 T %s third" % pid])
 
 
 @test
@@ -313,7 +314,8 @@ def dict_config_with_our_handlers_writes_files_of_their_own():
 import logging.config
 logging.config.dictConfig({
     "version": 1, "disable_existing_loggers": False,
-    "formatters": {"short": {"format": "%(levelname)s %(message)s"}, "other": {"format": "{name}:{message}", "style": "{"}},
+    "formatters": {"short": {"format": "%(levelname)s %(message)s"},
+                   "other": {"format": "{name}:{message}", "style": "{"}},
     "handlers": {
         "all": {"class": "mplog.Handler", "log_file": "all.log", "formatter": "short"},
         "errors": {"class": "mplog.Handler", "filename": "errors.log", "formatter": "other", "level": "ERROR",
@@ -357,7 +359,8 @@ args=("app.log", "a", 1000000, 3)
 [formatter_short]
 format=%(levelname)s:%(message)s
 """)
-        result = run(SETUP + "import logging.config\nlogging.config.fileConfig('log.ini')\nlogging.info('x %d', 1)\n", folder)
+        result = run(SETUP + "import logging.config\nlogging.config.fileConfig('log.ini')\nlogging.info('x %d', 1)\n",
+                     folder)
         equal((result.status, result.err), (0, ""))
         equal(folder.lines("app.log"), ["INFO:x 1"])
 

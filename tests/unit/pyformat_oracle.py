@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Unlicense
 """Compares deferred formats with Python's % operator: pyformat_oracle.py TEST_PYFORMAT [SEED] [COUNT]
 
-TEST_PYFORMAT is the program built from test_pyformat.c. Speaks TAP. What the program refuses is Python's business at run
-time and counts as equal; that it takes enough is checked, too.
+TEST_PYFORMAT is the program built from test_pyformat.c. Speaks TAP. What the program refuses is Python's business at
+run time and counts as equal; that it takes enough is checked, too.
 """
 import random
 import struct
