@@ -203,10 +203,10 @@ class Handler(logging.Handler):
 
 def session_format(options):
     """(a logging.Formatter that does what the session's format says, (%-format, fields) or None)."""
-    import json
     fmt, style, date_format = options["format_string"], "%", options["date_format"]
     translated = None
     if fmt is None and options["binding"]:
+        import json
         binding = json.loads(options["binding"])
         fmt, style, date_format = binding["format"], binding["style"], binding["date_format"]
     else:

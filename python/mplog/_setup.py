@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Unlicense
 """Set-up, joining and shutdown: what a process does about its session, and when."""
 import codecs
-import json
 import logging
 import os
 import sys
 import threading
 
 from . import _format, _mplog
-from ._handler import FLUSH_MS, Handler, session_format
+from ._handler import Handler
 
 VARIABLE = "MPLOG_SESSION"
 EXCEPTION_FLUSH_MS = 200  # lines come before the traceback, and a stuck disk does not keep it back
@@ -99,6 +98,7 @@ def _settle_format(options, style):
         return
     options.pop("format_string", None)
     options.pop("date_format", None)
+    import json  # not at import: it takes 1.4 ms, and few formats need it
     options["binding"] = json.dumps({"format": fmt, "style": style, "date_format": date_format}, sort_keys=True)
 
 
