@@ -113,19 +113,28 @@ static int add_fields(PyObject *module)
     return dict ? PyModule_AddObject(module, "FIELDS", dict) : -1;
 }
 
-static int begin(PyObject *module, PyObject *logging, PyObject *threading)
+static int begin_with(PyObject *logging, PyObject *threading)
 {
     PyObject *modules = PySys_GetObject("modules"); /* borrowed */
     if (!modules || !PyDict_Check(modules)) {
         PyErr_SetString(PyExc_ImportError, "mplog: sys.modules is not a dict");
         return -1;
     }
-    if (mplpy_world_init(logging, threading) < 0 || mplpy_logger_init(module, logging) < 0 ||
+    if (mplpy_world_init(logging, threading) < 0 || mplpy_logger_init(logging) < 0 ||
         mplpy_names_init(threading, modules) < 0 || mplpy_format_init() < 0 || mplpy_log_init(logging) < 0 ||
         mplpy_emit_init(logging) < 0)
         return -1;
     PyObject *srcfile = PyDict_GetItem(mplpy_logging, mplpy_name._srcfile);
     return srcfile && PyUnicode_Check(srcfile) ? mplpy_caller_init(srcfile) : -1;
+}
+
+static int begin(void)
+{
+    PyObject *logging = PyImport_ImportModule("logging"), *threading = PyImport_ImportModule("threading");
+    int error = !logging || !threading || intern_names() < 0 || begin_with(logging, threading) < 0 ? -1 : 0;
+    Py_XDECREF(logging);
+    Py_XDECREF(threading);
+    return error;
 }
 
 static int is_main_interpreter(void) { return PyThreadState_Get()->interp == PyInterpreterState_Main(); }
@@ -134,18 +143,19 @@ static int execute(PyObject *module)
 {
     static bool is_begun;
     /* What we know of loggers is one table for the process. */
-    if (!is_main_interpreter() || is_begun) {
+    if (!is_main_interpreter()) {
         PyErr_SetString(PyExc_ImportError, "mplog._mplog belongs to the main interpreter");
         return -1;
     }
+    /* Not again for a program that has thrown the module out of sys.modules: loggers have our classes already. */
+    if (!is_begun && begin() < 0) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ImportError, "mplog: this Python's logging module is not the standard one");
+        return -1;
+    }
     is_begun = true;
-    PyObject *logging = PyImport_ImportModule("logging"), *threading = PyImport_ImportModule("threading");
-    int error = !logging || !threading || intern_names() < 0 || begin(module, logging, threading) < 0 ? -1 : 0;
-    Py_XDECREF(logging);
-    Py_XDECREF(threading);
-    if (error && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ImportError, "mplog: this Python's logging module is not the standard one");
-    if (error || add_fields(module) < 0 || PyModule_AddFunctions(module, mplpy_session_methods) < 0)
+    if (mplpy_logger_add_types(module) < 0 || add_fields(module) < 0 ||
+        PyModule_AddFunctions(module, mplpy_session_methods) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "VERSION", mplog_version());
 }

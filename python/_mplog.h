@@ -409,7 +409,8 @@ int mplpy_log_init(PyObject *logging);
 
 /* ---- _mplog_logger.c ---- */
 
-int mplpy_logger_init(PyObject *module, PyObject *logging);
+int mplpy_logger_init(PyObject *logging);
+int mplpy_logger_add_types(PyObject *module);
 
 /* Has the session's set of overridden levels changed since we looked? Then caches are cleared. -1: raised. */
 int mplpy_logger_sync_levels(void);

@@ -462,7 +462,7 @@ static PyTypeObject *make_type(const char *name, PyObject *base)
     return (PyTypeObject *)type;
 }
 
-int mplpy_logger_init(PyObject *module, PyObject *logging)
+int mplpy_logger_init(PyObject *logging)
 {
     for (int i = 0; i < LEVELS; i++) {
         level_object[i] = PyLong_FromLong((i + 1) * 10);
@@ -476,6 +476,11 @@ int mplpy_logger_init(PyObject *module, PyObject *logging)
     if (!mplpy_logger_type || !mplpy_root_type)
         return -1;
     mplpy_world_set_loggers();
+    return 0;
+}
+
+int mplpy_logger_add_types(PyObject *module)
+{
     Py_INCREF(mplpy_logger_type);
     if (PyModule_AddObject(module, "Logger", (PyObject *)mplpy_logger_type) < 0)
         return -1;

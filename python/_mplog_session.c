@@ -10,6 +10,7 @@
 
 #include <mplog.h>
 
+#include "output/encoding.h"
 #include "session/session.h"
 
 #define OPTIONS_MAX 32 /* more than there are */
@@ -217,6 +218,19 @@ static PyObject *session_variable(PyObject *Py_UNUSED(module), PyObject *Py_UNUS
     return decode(getenv("MPLOG_SESSION"));
 }
 
+/* Does the core write that encoding? Others are encoded at the call. */
+static PyObject *session_has_encoding(PyObject *Py_UNUSED(module), PyObject *name)
+{
+    struct mpl_encoding *encoding = NULL;
+    const char *text = PyUnicode_AsUTF8(name);
+    if (!text)
+        return NULL;
+    bool has = mpl_encoding_open(&encoding, text) == 0;
+    if (has)
+        mpl_encoding_close(encoding);
+    return PyBool_FromLong(has);
+}
+
 static PyObject *session_set_relative_base(PyObject *Py_UNUSED(module), PyObject *arg)
 {
     long long base_ns = PyLong_AsLongLong(arg);
@@ -237,6 +251,7 @@ PyMethodDef mplpy_session_methods[] = {
     {"add_sink", session_add_sink, METH_O, "add_sink(options) -> its number"},
     {"set_level", session_set_level, METH_VARARGS, "set_level(name, level)"},
     {"session_variable", session_variable, METH_NOARGS, "MPLOG_SESSION, as the C library sees it."},
+    {"has_encoding", session_has_encoding, METH_O, "has_encoding(name) -> bool"},
     {"set_relative_base", session_set_relative_base, METH_O, "set_relative_base(ns)"},
     {NULL, NULL, 0, NULL},
 };

@@ -68,7 +68,7 @@ class Handler(logging.Handler):
         self._is_fast = self._is_plain = self._is_overridden = False
         self._stream = None
         self._default = None
-        self._file = None
+        self._file = self._encoding = None
         log_file = log_file if log_file is not None else filename
         if log_file is not None:
             from . import _setup
@@ -82,9 +82,16 @@ class Handler(logging.Handler):
                 "escape": escape,
                 "fsync": fsync,
             })
-            with open(self._file["log_file"], "ab"):
-                pass  # here is somebody who can be told that it cannot be opened
+            self._encoding = _setup.settle_encoding(self._file)
+            self._try_file()
             _setup.ensure_session()
+
+    def _try_file(self):
+        """Here is somebody who can be told that the file cannot be opened. Pipes and devices may block."""
+        path = self._file["log_file"]
+        if os.path.isfile(path) or not os.path.exists(path) or os.path.isdir(path):
+            with open(path, "ab"):
+                pass
 
     def __setattr__(self, name, value):
         object.__setattr__(self, name, value)
@@ -116,7 +123,7 @@ class Handler(logging.Handler):
 
     def _prepare_shared(self):
         options = _mplog.options()
-        default, translated = session_format(options)
+        default, translated, self._encoding = session_format(options)
         stream, is_collectors = stderr_of_process() if options["log_to_stderr"] else (None, True)
         self._default = default
         self._stream = stream
@@ -132,7 +139,7 @@ class Handler(logging.Handler):
         self._default = logging.Formatter(_format.DEFAULT_FORMAT)
         translated = self._translated() if self.formatter is not None else \
             _format.translate(_format.DEFAULT_FORMAT, "%", None)
-        self._is_plain = translated is not None
+        self._is_plain = translated is not None and self._encoding is None
         if translated:
             options["format_string"], self._fields = translated
             options["date_format"] = self.formatter.datefmt if self.formatter is not None else None
@@ -166,17 +173,28 @@ class Handler(logging.Handler):
             if self._stream is not None:
                 self._emit_to_stream(record)
             elif self._sinks and not (self._is_plain and _mplog.emit(record, self._sinks, self._fields)):
-                _mplog.emit_line(record, self._sinks, self.format(record))
+                self._emit_line(record, self.format(record))
         except RecursionError:
             raise
         except Exception:
             _mplog.count_format_error()
             self.handleError(record)
 
+    def _emit_line(self, record, line):
+        sinks = self._sinks
+        if self._encoding is not None:
+            file = sinks if self._file else 1 if _mplog.options()["log_file"] else 0
+            encoded = line.encode(self._encoding, "backslashreplace").decode("latin-1")
+            if file:
+                _mplog.emit_line(record, file, encoded)
+            sinks = 0 if self._file or sinks == file else 2 if file else sinks
+        if sinks:
+            _mplog.emit_line(record, sinks, line)
+
     def _emit_to_stream(self, record):
         line = self.format(record)
         if self._sinks:
-            _mplog.emit_line(record, self._sinks, line)
+            self._emit_line(record, line)
         if _guard.is_writing:
             return  # the stream's write has logged
         _guard.is_writing = True
@@ -202,20 +220,24 @@ class Handler(logging.Handler):
 
 
 def session_format(options):
-    """(a logging.Formatter that does what the session's format says, (%-format, fields) or None)."""
+    """(a Formatter that does what the session's format says, (%-format, fields) or None, encoding or None).
+
+    None: the collector cannot do it, and lines are made at the call.
+    """
     fmt, style, date_format = options["format_string"], "%", options["date_format"]
-    translated = None
+    translated = encoding = None
     if fmt is None and options["binding"]:
         import json
         binding = json.loads(options["binding"])
         fmt, style, date_format = binding["format"], binding["style"], binding["date_format"]
+        encoding = binding["encoding"]
     else:
         fmt = fmt or _format.DEFAULT_FORMAT
         translated = _format.translate(fmt, style, date_format)
     formatter = logging.Formatter(fmt, date_format, style)
     if options["utc"]:
         formatter.converter = time.gmtime
-    return formatter, translated
+    return formatter, translated, encoding
 
 
 _mplog.use_handler(Handler)

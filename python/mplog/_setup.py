@@ -52,11 +52,13 @@ def _check_level(level):
 
 def _check_encoding(name):
     try:
-        found = codecs.lookup(name).name
+        found = codecs.lookup(name)
     except LookupError:
         raise ValueError("file_encoding: unknown encoding: %s" % name) from None
+    if not getattr(found, "_is_text_encoding", True):
+        raise ValueError("file_encoding: %s is no encoding of text" % name)
     # Python's names for what other libraries call otherwise.
-    return {"utf-8": "utf-8", "utf-8-sig": "utf-8-sig", "iso8859-1": "latin-1", "ascii": "ascii"}.get(found, found)
+    return {"iso8859-1": "latin-1"}.get(found.name, found.name)
 
 
 def check_options(options):
@@ -81,25 +83,36 @@ def check_options(options):
     return checked
 
 
+def settle_encoding(options):
+    """An encoding that the core lacks, or None. Its bytes then travel as characters of latin-1, which are the same."""
+    encoding = options.get("file_encoding")
+    if encoding is None or _mplog.has_encoding(encoding):
+        return None
+    options["file_encoding"], options["escape"] = "latin-1", "none"
+    return encoding
+
+
 def _settle_format(options, style):
     """Leaves the format to the collector, or says in `binding` how processes of Python are to format themselves."""
     if style not in ("%", "{", "$"):
         raise ValueError("style: %r is not one of '%%', '{', '$'" % (style,))
+    encoding = settle_encoding(options)
     fmt, date_format = options.get("format_string"), options.get("date_format")
     if not fmt:
         options.pop("format_string", None)
-        if not date_format or _format.translate(_format.DEFAULT_FORMAT, "%", date_format):
+        if not encoding and (not date_format or _format.translate(_format.DEFAULT_FORMAT, "%", date_format)):
             return
         fmt, style = _format.DEFAULT_FORMAT, "%"
     logging.Formatter(fmt, date_format, style)  # its ValueError names what is wrong, from 3.8 on
     translated = _format.translate(fmt, style, date_format)
-    if translated:
+    if translated and not encoding:
         options["format_string"] = translated[0]
         return
     options.pop("format_string", None)
     options.pop("date_format", None)
     import json  # not at import: it takes 1.4 ms, and few formats need it
-    options["binding"] = json.dumps({"format": fmt, "style": style, "date_format": date_format}, sort_keys=True)
+    options["binding"] = json.dumps({"format": fmt, "style": style, "date_format": date_format, "encoding": encoding},
+                                    sort_keys=True)
 
 
 # ---- multiprocessing ----
@@ -229,11 +242,11 @@ def _differs(options):
 
 def setup(options, style, force, accelerate, flush_before_traceback):
     with _lock:
-        options = check_options(options)
-        _settle_format(options, style)
         if _is_inheriting() and _join(True):
             _install(_mplog.options()["level"])
             return
+        options = check_options(options)
+        _settle_format(options, style)
         if _is_child() and _join(True):
             is_new = _Root.handler is None
             _install(_mplog.options()["level"])
@@ -241,7 +254,10 @@ def setup(options, style, force, accelerate, flush_before_traceback):
                 _say("setup_logging: the options are ignored: this process belongs to the session of its parent")
             return
         _drop_stale()
+        before = _mplog.session_number(), is_setup()
         _mplog.setup(options)
+        if before == (_mplog.session_number(), True):
+            return  # the same options
         if force:
             _remove_foreign_handlers()
         is_first = _Root.handler is None
