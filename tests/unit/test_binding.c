@@ -187,7 +187,9 @@ static void full_ring_is_refused_to_who_waits_outside_and_counted_after_that(voi
     CHECK_INT(outcome, MPL_MUST_WAIT);
     CHECK_INT(mpl_binding_write(&r, MPL_WAITS_OUTSIDE, &largest), MPL_MUST_WAIT);
     CHECK_INT(atomic_load(&mpl_thread.producer->ring->lost[MPL_LOST_FULL]), 0);
+    uint64_t begin_ns = mpl_clock_monotonic_ns();
     CHECK_INT(mpl_binding_write(&r, MPL_HAS_WAITED, &largest), MPL_WRITTEN);
+    CHECK(mpl_clock_monotonic_ns() - begin_ns < 25000000); /* half of a timeout: it has waited already */
     CHECK_INT(atomic_load(&mpl_thread.producer->ring->lost[MPL_LOST_FULL]), 1);
     CHECK_INT(mpl_binding_write(&r, MPL_WAITS_OUTSIDE, &largest), MPL_WRITTEN); /* lossy now: lost at once */
     CHECK_INT(atomic_load(&mpl_thread.producer->ring->lost[MPL_LOST_FULL]), 2);
