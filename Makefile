@@ -2,11 +2,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all demo test lint asan tsan musl fuzz bench install clean python-needed
+.PHONY: all python wheel demo test lint asan tsan musl fuzz bench install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
+
+# Debian's Python, and the one that comes first on the path.
+PYTHONS := /usr/bin/python3 $(shell command -v python3)
 
 # $(call need,what for,command:package ...): installs the packages whose commands are missing, or says how to.
 need = tools/need '$(1)' $(2)
@@ -17,6 +20,19 @@ all:
 	@$(call need,to build mplog,$(BUILD_TOOLS))
 	@tools/configure $(BUILD) --prefix='$(PREFIX)'
 	@ninja -C $(BUILD)
+	@tools/need-headers /usr/bin/python3 python3-dev
+	@tools/build-pythons $(BUILD) $(PYTHONS)
+
+# make python PYTHON=/path/to/python3.X: the package for one Python, in $(BUILD)/python-3.X.
+python:
+	@$(call need,to build mplog,$(BUILD_TOOLS))
+	@tools/configure $(BUILD) --prefix='$(PREFIX)'
+	@ninja -C $(BUILD) --quiet mplog libmplog.a
+	@tools/build-python $(BUILD) $(or $(PYTHON),/usr/bin/python3)
+
+# The package for /usr/bin/python3 as a file for pip.
+wheel: all
+	@/usr/bin/python3 tools/make-wheel $(BUILD)
 
 demo: all
 	@tools/demo $(BUILD)

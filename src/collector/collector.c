@@ -190,7 +190,6 @@ void mpl_collector_fini(struct mpl_collector *c)
     free(c->touched);
     free(c->heap.entry);
     free(c->copy);
-    free(c->line);
     if (c->control && !is_in_use) /* else it stays: threads of ours wake us there */
         mpl_unmap(c->control, sizeof *c->control);
 }

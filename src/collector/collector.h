@@ -75,8 +75,6 @@ struct mpl_collector {
     /* one record */
     char *copy;
     size_t copy_cap;
-    char *line;
-    size_t line_cap;
 
     struct mpl_sink *sink[MPL_SINKS_MAX];
     uint32_t sink_count;

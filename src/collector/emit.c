@@ -182,21 +182,21 @@ static bool set_attributes(struct mpl_collector *c, struct mpl_ring_view *r, con
 
 /* ---- lines ---- */
 
-/* The line of `record` as `s` shows it, newline at its end, in c->line. len 0: out of memory. */
-static struct mpl_str render(struct mpl_collector *c, struct mpl_sink *s, const struct mpl_record *record)
+/* The line of `record` as `s` shows it, newline at its end, in s->line. len 0: out of memory. */
+static struct mpl_str render(struct mpl_sink *s, const struct mpl_record *record)
 {
     for (;;) {
-        struct mpl_text t = {c->line, 0, c->line_cap};
+        struct mpl_text t = {s->line, 0, s->line_cap};
         mpl_pattern_render(s->pattern, record, &s->asctime, s->escape, &t);
         mpl_text_char(&t, '\n');
         if (mpl_text_fits(&t))
             return (struct mpl_str){t.data, t.len};
         size_t larger = t.len < LINE_BYTES_LEAST ? LINE_BYTES_LEAST : t.len + t.len / 4;
-        char *line = realloc(c->line, larger);
+        char *line = realloc(s->line, larger);
         if (!line)
             return (struct mpl_str){NULL, 0};
-        c->line = line;
-        c->line_cap = larger;
+        s->line = line;
+        s->line_cap = larger;
     }
 }
 
@@ -213,17 +213,17 @@ static bool can_only_wait(const struct mpl_collector *c)
 static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint32_t *takers)
 {
     bool may_wait = can_only_wait(c);
-    uint32_t rendered_like = UINT32_MAX;
-    struct mpl_str line = {NULL, 0};
+    uint32_t rendered = 0; /* mask of sinks whose `rendered` is of this record */
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
         if (!(*takers >> i & 1))
             continue;
-        if (s->like != rendered_like) {
-            line = render(c, s, record);
-            rendered_like = s->like;
-        }
-        enum mpl_append result = line.len ? mpl_sink_offer(s, c->dir_fd, line, may_wait) : MPL_APPEND_LOST;
+        struct mpl_sink *like = c->sink[s->like];
+        if (!(rendered >> s->like & 1))
+            like->rendered = render(like, record);
+        rendered |= UINT32_C(1) << s->like;
+        enum mpl_append result = like->rendered.len ? mpl_sink_offer(s, c->dir_fd, like->rendered, may_wait)
+                                                    : MPL_APPEND_LOST;
         if (result == MPL_APPEND_FULL) {
             if (s->is_stream || !mpl_commit(c)) {
                 c->is_blocked = true;

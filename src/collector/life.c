@@ -181,10 +181,13 @@ static bool is_ours(struct mpl_collector *c)
 
 static void shrink_buffers(struct mpl_collector *c)
 {
-    if (c->line_cap > IDLE_BUFFER_BYTES) {
-        free(c->line);
-        c->line = NULL;
-        c->line_cap = 0;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        struct mpl_sink *s = c->sink[i];
+        if (s->line_cap > IDLE_BUFFER_BYTES) {
+            free(s->line);
+            s->line = NULL;
+            s->line_cap = 0;
+        }
     }
     if (c->copy_cap > IDLE_BUFFER_BYTES) {
         free(c->copy);

@@ -178,6 +178,7 @@ bool mpl_sink_close(struct mpl_sink *s)
     free(s->format_string);
     free(s->date_format);
     free(s->encoded);
+    free(s->line);
     return has_ended;
 }
 

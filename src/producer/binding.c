@@ -48,6 +48,8 @@ enum mpl_outcome mpl_binding_write(const struct mpl_binding_record *r, enum mpl_
     return outcome;
 }
 
+bool mpl_binding_sites_are_full(void) { return mpl_process.last_def_id >= SITES_MAX; }
+
 uint64_t mpl_binding_define_site(uint16_t flags, struct mpl_str text, struct mpl_str file, uint32_t line,
                                  struct mpl_str function)
 {

@@ -73,6 +73,9 @@ enum mpl_outcome {
 /* Preserves errno. Joins an inherited session if need be. */
 enum mpl_outcome mpl_binding_write(const struct mpl_binding_record *r, enum mpl_patience patience, uint64_t *largest);
 
+/* There is no room for more call sites. May be out of date as soon as it is known. */
+bool mpl_binding_sites_are_full(void);
+
 /* Publishes a call site in this process's segment, for good. `flags`: MPL_DEF_PYTHON or MPL_DEF_NOT_A_FORMAT. Its bits
  * in a record's ids; 0: not in a session, or no room for more. */
 uint64_t mpl_binding_define_site(uint16_t flags, struct mpl_str text, struct mpl_str file, uint32_t line,

@@ -424,7 +424,7 @@ static void collector_that_cannot_open_all_rings_does_not_take_over(void)
 static void sink_that_could_not_be_opened_holds_the_records_up(void)
 {
     static struct mpl_options other;
-    char path[80];
+    char path[300];
     uint32_t index;
     struct mplog_options o = hand_options(), more = hand_options();
     hand_begin(&o);

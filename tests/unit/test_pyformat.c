@@ -42,6 +42,7 @@ static void formats_that_differ_from_c_are_rendered_as_python_does(void)
           "00000inf|+nan|-INF");
     check("%05s|%.2s|%-6s|", (struct mpl_pyarg[]){text("ab"), number(1234), text("h\xc3\xa9")},
           "   ab|12|h\xc3\xa9    |");
+    check("%.0c|%3c", (struct mpl_pyarg[]){number(65), text("b")}, "A|  b");
     check("%c%c 100%%", (struct mpl_pyarg[]){number(0x20ac), text("z")}, "\xe2\x82\xacz 100%");
     check("%s %r", (struct mpl_pyarg[]){{.type = MPL_PY_TRUE}, {.type = MPL_PY_NONE}}, "True None");
 }
