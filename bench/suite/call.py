@@ -23,7 +23,7 @@ def show_kinds(runner, found):
 
 
 def call(runner):
-    """Cost of a call in bursts of 20 with pauses of 200 us, beside an empty pair of timers and a bare read of the counter."""
+    """Cost of a call in bursts of 20 with pauses of 200 us, beside an empty pair of timers and a bare counter read."""
     results = runner.in_turn({
         "1 thread": runner.runs("bench_mplog", "call", bursts=1000),
         "1 thread, asleep in the pauses": runner.runs("bench_mplog", "call", bursts=500, sleep=1),

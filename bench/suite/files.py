@@ -34,7 +34,7 @@ def show(runner, results, base):
 
 
 def files(runner):
-    """Processes into one file, rotated at 10 MB; the floor copies and writes the same bytes with the same rotations."""
+    """Processes into one file, rotated at 10 MB; floor: the same bytes copied and written with the same rotations."""
     results = runner.in_turn({
         "floor": floor(runner),
         "mplog, 1 process": writers(runner, 1),
@@ -54,8 +54,8 @@ def files(runner):
 
 
 def peers_files(runner):
-    """Other loggers: 4 processes into one file, rotated at 10 MB where they can, and one process. Lost: not in the file;
-    bad: torn or mixed lines; of all rounds. glog cannot share a file, and is measured alone."""
+    """Other loggers: 4 processes into one file, rotated at 10 MB where they can, and one process. Lost: not in the
+    file; bad: torn or mixed lines; of all rounds. glog cannot share a file, and is measured alone."""
     names = runner.peers.available("fprintf", "write", "spdlog", "spdlog_async", "log4cplus", "glog", "boost", "libqb",
                                    "syslog")
     for processes in (4, 1):
@@ -74,7 +74,7 @@ def peers_files(runner):
 
 
 def growth(runner):
-    """How cost grows with the number of processes and threads; about a million records in all, from an attach barrier."""
+    """How cost grows with the number of processes and threads; a million records in all, from an attach barrier."""
     processes, threads = [1, 4, 16, 64, 256, 1000], [1, 10, 100, 1000, 10000]
     what = {}
     for n in processes:
@@ -86,9 +86,10 @@ def growth(runner):
     rows = []
     for name, found in results.items():
         logged = Cell([one["logged_ns"] / one["records"] for one in found])
-        rows.append([name, per_line(found), logged, sum(one["lost"] for one in found), sum(one["bad"] for one in found)])
-        if rows[-1][3] or rows[-1][4]:
-            runner.problem("%s: %d lines lost, %d bad" % (name, rows[-1][3], rows[-1][4]))
+        lost, bad = (sum(one[key] for one in found) for key in ("lost", "bad"))
+        rows.append([name, per_line(found), logged, lost, bad])
+        if lost or bad:
+            runner.problem("%s: %d lines lost, %d bad" % (name, lost, bad))
     runner.table(["", "ns a line", "until all have logged", "lost", "bad"], rows)
     series = {"processes": [(n, per_line(results["%d processes" % n])) for n in processes],
               "threads of one process": [(n, per_line(results["%d threads" % n])) for n in threads]}

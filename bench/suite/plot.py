@@ -93,7 +93,8 @@ def lines(path, title, x_unit, y_unit, series):
         for x, median, least, most in found:
             parts.append('<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s"/>'
                          % (across.place(x), up.place(least), across.place(x), up.place(most), colour))
-            parts.append('<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>' % (across.place(x), up.place(median), colour))
+            parts.append('<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>'
+                         % (across.place(x), up.place(median), colour))
         parts.append('<rect x="640" y="%d" width="12" height="12" fill="%s"/>' % (62 + 22 * i, colour))
         parts.append(text(658, 73 + 22 * i, label))
     write(path, 860, 436, parts)

@@ -12,14 +12,14 @@ PEERS = ("fprintf", "spdlog", "spdlog_async", "log4cplus", "glog", "boost", "lib
 
 
 def idle(runner):
-    """Ten seconds in which nobody logs: CPU and memory of the collector, memory of the rings, what the application pays."""
+    """Ten seconds in which nobody logs: CPU and memory of the collector, of the rings, of the application."""
     results = runner.in_turn({
         "1 thread": runner.runs("bench_idle", threads=1, seconds=10),
         "1000 threads": runner.runs("bench_idle", threads=1000, seconds=3),
         "10000 threads": runner.runs("bench_idle", threads=10000, seconds=3),
     }, rounds=1)
-    keys = (("collector_cpu_percent", 1), ("app_cpu_percent", 1), ("collector_private_bytes", MIB), ("session_bytes", MIB),
-            ("app_private_growth_bytes", MIB), ("app_threads_added", 1))
+    keys = (("collector_cpu_percent", 1), ("app_cpu_percent", 1), ("collector_private_bytes", MIB),
+            ("session_bytes", MIB), ("app_private_growth_bytes", MIB), ("app_threads_added", 1))
     runner.table(["", "collector CPU %", "application CPU %", "collector private MiB", "shared MiB",
                   "application + MiB", "threads added"],
                  [[name] + [column(found, key, scale) for key, scale in keys] for name, found in results.items()])
