@@ -10,6 +10,7 @@
 #include "producer/logger.h"
 #include "producer/process.h"
 #include "producer/producer.h"
+#include "producer/space.h"
 #include "shm/codec.h"
 
 static inline bool is_current(const struct mpl_producer *p)
@@ -64,7 +65,7 @@ void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, co
     uint32_t mask = site->string_mask;
     if (mask)
         bytes = MPL_ALIGN(bytes + measure_strings(mask, words, lens));
-    if (__builtin_expect(!is_current(p) || bytes > (uint64_t)(p->limit - p->cur), 0)) {
+    if (__builtin_expect(!is_current(p) || (bytes > (uint64_t)(p->limit - p->cur) && !mpl_space_see(p, bytes)), 0)) {
         atomic_store_explicit(&p->busy, 0, memory_order_release);
         mpl_log_slow(site, logger, level, words);
         return;
