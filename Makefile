@@ -14,6 +14,11 @@ PYTHONS := /usr/bin/python3 $(shell command -v python3)
 # $(call need,what for,command:package ...): installs the packages whose commands are missing, or says how to.
 need = tools/need '$(1)' $(2)
 BUILD_TOOLS := cc:gcc meson:meson ninja:ninja-build pkg-config:pkg-config /usr/bin/python3:python3
+# The loggers that mplog is measured beside. What cannot be installed is not measured, and the report says so.
+PEERS := c++:g++ /usr/include/spdlog/spdlog.h:libspdlog-dev /usr/include/log4cplus/logger.h:liblog4cplus-dev \
+	/usr/include/glog/logging.h:libgoogle-glog-dev /usr/include/boost/log/core.hpp:libboost-log-dev \
+	/usr/include/*/lttng/tracepoint.h:liblttng-ust-dev lttng:lttng-tools /usr/include/qb/qblog.h:libqb-dev \
+	/usr/sbin/rsyslogd:rsyslog
 TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps
 
 all:
@@ -73,6 +78,7 @@ fuzz:
 	@tools/fuzz --seconds '$(SECONDS)' $(TARGETS)
 
 bench: all
+	@$(call need,to compare mplog with other loggers,$(PEERS)) || true
 	@tools/bench $(BUILD) $(BENCH)
 
 install: all

@@ -92,19 +92,26 @@ static inline void bench_folder_empty(void)
         closedir(dir);
 }
 
+static pid_t bench_owner;
+
+static inline void bench_folder_remove(void)
+{
+    if (getpid() != bench_owner) /* a child that failed */
+        return;
+    bench_folder_empty();
+    if (rmdir(bench_folder) < 0)
+        fprintf(stderr, "%s: %s\n", bench_folder, strerror(errno));
+}
+
+/* It is removed at exit. */
 static inline void bench_folder_make(void)
 {
     const char *base = getenv("TMPDIR");
     snprintf(bench_folder, sizeof bench_folder, "%s/mplog-bench-XXXXXX", base && *base ? base : "/tmp");
     if (!mkdtemp(bench_folder))
         bench_fail("%s: %s", bench_folder, strerror(errno));
-}
-
-static inline void bench_folder_remove(void)
-{
-    bench_folder_empty();
-    if (rmdir(bench_folder) < 0)
-        fprintf(stderr, "%s: %s\n", bench_folder, strerror(errno));
+    bench_owner = getpid();
+    atexit(bench_folder_remove);
 }
 
 /* ---- counters that processes wait for, asleep: both CPUs belong to those who are measured ---- */

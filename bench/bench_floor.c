@@ -121,6 +121,5 @@ int main(int argc, char **argv)
            (unsigned long long)elapsed, total, rotations);
     close(fd);
     free(text);
-    bench_folder_remove();
     return 0;
 }

@@ -8,8 +8,6 @@
 #include <mplog.h>
 
 #define LOGGER_NAME "mplog"
-#define LOGGER_MANY_PROCESSES 1
-#define LOGGER_ROTATES 1
 
 static mplog_logger *logger;
 
@@ -28,6 +26,8 @@ static inline void logger_open(const char *path, long long max_bytes, int backup
 static inline void logger_begin_process(void) {}
 static inline void logger_end_process(void) {}
 
+#define LOGGER_SETTLE() logger_flush()
+
 /* After all processes have said that they are done: returns when everything is in the file. */
 static inline void logger_flush(void)
 {
@@ -41,5 +41,6 @@ static inline void logger_close(void) { mplog_shutdown_logging(); }
 #define LOG_CONSTANT() mplog_info(logger, "nothing to say")
 #define LOG_VALUES(i) mplog_info(logger, "request %d from %s took %f ms", i, "worker_1", (i)*0.25)
 #define LOG_STRING(text) mplog_info(logger, "%s", text)
+#define LOG_STAMP(ns) mplog_info(logger, "at %llu", (unsigned long long)(ns))
 
 #endif

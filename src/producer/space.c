@@ -152,6 +152,11 @@ static void leave_huge_ring(struct mpl_producer *p, uint64_t bytes)
         change_ring(p, MPL_CLAIM_OWN, facts()->ring_initial_bytes, bytes);
 }
 
+bool mpl_space_see(struct mpl_producer *p, uint64_t bytes)
+{
+    return p->map && !p->names_are_stale && p->map->data_bytes <= facts()->ring_max_bytes && see_room(p, bytes);
+}
+
 bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
 {
     if (mpl_producer_is_restarted(p))
