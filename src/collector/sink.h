@@ -34,7 +34,7 @@ struct mpl_sink {
     enum mpl_escape escape;
     struct mpl_encoding *encoding;
     uint32_t like; /* index of the first sink whose lines look the same before encoding */
-    char *line;    /* one line, for this sink and those that are `like` it; offered ones lie here until they are taken */
+    char *line;    /* one line, for this sink and those that are `like` it; it lies here until it is taken */
     size_t line_cap;
     struct mpl_str rendered;
     char *encoded; /* one line in the encoding; only for other encodings than UTF-8 */

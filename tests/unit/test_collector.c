@@ -444,49 +444,6 @@ static void sink_that_could_not_be_opened_holds_the_records_up(void)
     hand_end();
 }
 
-/* ---- streams ---- */
-
-/* A reader that reads nothing, and then everything. Returns what the program was found to do: it ends with _exit, since
- * the thread that was stuck leaves memory behind. */
-static void run_with_stuck_reader(void)
-{
-    static char text[65536];
-    struct mplog_options o = hand_options();
-    int ends[2], kept = dup(STDERR_FILENO);
-    bool is_read = false;
-    if (pipe(ends) < 0 || kept < 0 || fcntl(ends[1], F_SETPIPE_SZ, 4096) < 0)
-        _exit(2);
-    dup2(ends[1], STDERR_FILENO);
-    o.log_to_stderr = true;
-    hand_begin(&o);
-    dup2(kept, STDERR_FILENO);
-    memset(text, 'a', sizeof text);
-    mplog_log_text(logger(), MPLOG_INFO, text, sizeof text);
-    mplog_log_text(logger(), MPLOG_INFO, "last", 4);
-    hand_pass();
-    hand_kill_collector();
-    close(ends[1]);
-    /* Now the thread goes on, and tells whoever once waited for that. */
-    for (ssize_t n; !is_read && (n = read(ends[0], text, sizeof text)) > 0;)
-        is_read = memmem(text, (size_t)n, "last\n", 5) != NULL;
-    while (read(ends[0], text, sizeof text) > 0)
-        ;
-    usleep(20000);
-    hand_take_over();
-    hand_end();
-    _exit(is_read ? 0 : 3);
-}
-
-static void stream_writer_that_was_stuck_goes_on_after_the_collectors_end(void)
-{
-    int status;
-    pid_t child = fork();
-    if (child == 0)
-        run_with_stuck_reader();
-    CHECK_INT(waitpid(child, &status, 0), child);
-    CHECK_INT(status, 0);
-}
-
 /* ---- forks ---- */
 
 /* A child that joins, logs and dies; returns its exit status. */
@@ -621,7 +578,6 @@ int main(void)
         TEST_CASE(collector_that_cannot_open_all_rings_does_not_take_over),
         TEST_CASE(sink_that_could_not_be_opened_holds_the_records_up),
         TEST_CASE(record_of_a_member_that_could_not_be_opened_comes_later),
-        TEST_CASE(stream_writer_that_was_stuck_goes_on_after_the_collectors_end),
         TEST_CASE(forked_child_writes_into_a_segment_of_its_own),
         TEST_CASE(scribbled_ring_is_counted_and_the_others_go_on),
         TEST_CASE(definition_that_lies_is_not_followed),
