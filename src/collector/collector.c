@@ -19,6 +19,9 @@
 /* A ring without records for this long is no longer looked at. */
 #define COLD_AFTER_NS 20000000.0
 
+/* As the option: a file that fails does not hold the others up without bound. */
+#define BLOCK_TIMEOUT_MAX_NS UINT64_C(3600000000000)
+
 /* Two sinks whose lines look alike are rendered once. */
 static bool looks_like(const struct mpl_sink *a, const struct mpl_sink *b)
 {
@@ -101,6 +104,8 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     mpl_clock_wall_read(&c->wall, h->clock_kind, h->stamp_base, h->monotonic_base_ns);
     c->horizon_ticks = (uint64_t)(HORIZON_NS / c->wall.ns_per_tick);
     c->cold_after_ticks = (uint64_t)(COLD_AFTER_NS / c->wall.ns_per_tick);
+    c->block_timeout_ns = h->block_timeout_ns < BLOCK_TIMEOUT_MAX_NS ? h->block_timeout_ns : BLOCK_TIMEOUT_MAX_NS;
+    c->ring_initial_bytes = h->ring_initial_bytes;
     c->watch = mpl_watch_start(&h->wake_word);
     mpl_members_scan(c); /* also finds stderr among the members */
     open_sinks(c);

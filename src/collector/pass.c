@@ -101,7 +101,7 @@ static void make_cold(struct mpl_ring_view *r)
 static void give_back_pages(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     char name[MPL_SEGMENT_NAME_MAX];
-    if (r->data_bytes <= c->control->head.ring_initial_bytes)
+    if (r->data_bytes <= c->ring_initial_bytes)
         return;
     mpl_segment_name(name, r->member->serial);
     int fd = mpl_dir_open_file(c->dir_fd, name, O_RDWR);

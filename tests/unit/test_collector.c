@@ -87,6 +87,24 @@ static void ring_that_is_full_grows_and_keeps_the_order(void)
     hand_end();
 }
 
+static void ring_size_that_is_no_power_of_two_is_rounded_down(void)
+{
+    struct mplog_options o = hand_options();
+    size_t len;
+    o.ring_max_bytes = 200000;
+    o.block_timeout_ms = 0;
+    hand_begin(&o);
+    for (int i = 0; i < 3000; i++)
+        mplog_info(logger(), "%d", i);
+    CHECK_INT(own()->map->data_bytes, 131072);
+    hand_pass();
+    char *lines = hand_read(&len), *at = lines;
+    for (int i = 0; i < 3000; i++)
+        CHECK_INT(strtol(at, &at, 10), i);
+    free(lines);
+    hand_end();
+}
+
 static void huge_record_gets_a_ring_of_its_own_and_gives_it_back(void)
 {
     struct mplog_options o = hand_options();
@@ -468,6 +486,7 @@ int main(void)
         TEST_CASE(record_is_in_the_file_after_one_pass),
         TEST_CASE(record_of_every_size_arrives_whole),
         TEST_CASE(ring_that_is_full_grows_and_keeps_the_order),
+        TEST_CASE(ring_size_that_is_no_power_of_two_is_rounded_down),
         TEST_CASE(huge_record_gets_a_ring_of_its_own_and_gives_it_back),
         TEST_CASE(message_above_the_limit_is_cut_and_says_so),
         TEST_CASE(overflow_drop_counts_and_tells),
