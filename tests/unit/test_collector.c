@@ -214,6 +214,26 @@ static void record_stamped_after_the_pass_began_waits_for_the_next(void)
     hand_end();
 }
 
+/* It waits for the next pass itself, but not all that its thread logs from then on. */
+static void stamp_of_the_far_future_holds_up_its_own_record_only(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "first");
+    hand_pass();
+    struct mpl_record_head *head = (void *)own()->cur;
+    mplog_info(logger(), "second");
+    head->stamp = UINT64_MAX;
+    hand_pass();
+    CHECK(log_is("first\n"));
+    hand_pass();
+    CHECK(log_is("first\nsecond\n"));
+    mplog_info(logger(), "third");
+    hand_pass();
+    CHECK(log_is("first\nsecond\nthird\n"));
+    hand_end();
+}
+
 static void idle_ring_becomes_cold_and_warm_again_when_told(void)
 {
     struct mplog_options o = hand_options();
@@ -492,6 +512,7 @@ int main(void)
         TEST_CASE(overflow_drop_counts_and_tells),
         TEST_CASE(overflow_block_waits_once_then_counts_at_once),
         TEST_CASE(record_stamped_after_the_pass_began_waits_for_the_next),
+        TEST_CASE(stamp_of_the_far_future_holds_up_its_own_record_only),
         TEST_CASE(idle_ring_becomes_cold_and_warm_again_when_told),
         TEST_CASE(successor_goes_on_where_the_killed_one_stopped),
         TEST_CASE(decided_batch_is_finished_by_the_successor),
