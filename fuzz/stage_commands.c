@@ -42,7 +42,18 @@ bool stage_peek(enum stage_file f, uint64_t offset, void *bytes, size_t n)
 
 /* ---- fields ---- */
 
-enum anchor { AT_CONTROL, AT_SLOT, AT_SEGMENT, AT_DEF, AT_RING0, AT_RING1, AT_BATCH, AT_STREAM };
+enum anchor {
+    AT_CONTROL,
+    AT_OVERRIDES0,
+    AT_OVERRIDES1,
+    AT_SLOT,
+    AT_SEGMENT,
+    AT_DEF,
+    AT_RING0,
+    AT_RING1,
+    AT_BATCH,
+    AT_STREAM
+};
 
 static enum stage_file file_of(enum anchor a)
 {
@@ -52,6 +63,8 @@ static enum stage_file file_of(enum anchor a)
 static uint64_t offset_of(enum anchor a)
 {
     switch (a) {
+    case AT_OVERRIDES0: return offsetof(struct mpl_control, overrides[0]);
+    case AT_OVERRIDES1: return offsetof(struct mpl_control, overrides[1]);
     case AT_SLOT: return offsetof(struct mpl_control, slot);
     case AT_DEF: return stage_def_offset;
     case AT_RING0: return stage_ring_offset[0];
@@ -65,6 +78,8 @@ static uint64_t offset_of(enum anchor a)
         prefix "." #member, anchor, offsetof(struct type, member), sizeof(((struct type *)0)->member)                  \
     }
 #define CONTROL_FIELD(member) FIELD("control", AT_CONTROL, mpl_control_head, member)
+#define OVERRIDES_FIELD(member)                                                                                        \
+    FIELD("overrides0", AT_OVERRIDES0, mpl_overrides, member), FIELD("overrides1", AT_OVERRIDES1, mpl_overrides, member)
 #define SLOT_FIELD(member) FIELD("slot", AT_SLOT, mpl_slot, member)
 #define SEGMENT_FIELD(member) FIELD("segment", AT_SEGMENT, mpl_segment, member)
 #define DEF_FIELD(member) FIELD("def", AT_DEF, mpl_def_extent, member)
@@ -83,8 +98,13 @@ static const struct field {
     CONTROL_FIELD(clock_kind),
     CONTROL_FIELD(stamp_base),
     CONTROL_FIELD(monotonic_base_ns),
+    CONTROL_FIELD(level),
+    CONTROL_FIELD(overflow),
     CONTROL_FIELD(block_timeout_ns),
     CONTROL_FIELD(ring_initial_bytes),
+    CONTROL_FIELD(ring_max_bytes),
+    CONTROL_FIELD(ring_budget_bytes),
+    CONTROL_FIELD(level_generation),
     CONTROL_FIELD(state),
     CONTROL_FIELD(sink_count),
     CONTROL_FIELD(takeovers),
@@ -96,6 +116,9 @@ static const struct field {
     CONTROL_FIELD(streamed_until),
     CONTROL_FIELD(flush_wanted),
     CONTROL_FIELD(batch_seq),
+    OVERRIDES_FIELD(count),
+    OVERRIDES_FIELD(entry[0].level),
+    OVERRIDES_FIELD(entry[0].name_len),
     SLOT_FIELD(word),
     SLOT_FIELD(segment_serial),
     SLOT_FIELD(start_time),

@@ -36,6 +36,7 @@ struct mpl_collector {
     bool is_replaced;
     uint64_t batch_seq; /* decided so far */
     uint64_t horizon_ticks, cold_after_ticks;
+    uint64_t block_timeout_ns, ring_initial_bytes; /* the session's, as they were at the beginning */
 
     struct mpl_watch *watch; /* NULL: deaths are not watched for (tests) */
     struct mpl_member_view *member[MPL_SLOTS_MAX];

@@ -140,7 +140,7 @@ static void note_failure(struct mpl_collector *c, struct mpl_sink *s, uint64_t n
     }
     s->retry_ns = now_ns + s->backoff_ns;
     s->backoff_ns = s->backoff_ns * 2 < RETRY_MOST_NS ? s->backoff_ns * 2 : RETRY_MOST_NS;
-    if (now_ns - s->failing_since_ns >= c->control->head.block_timeout_ns)
+    if (now_ns - s->failing_since_ns >= c->block_timeout_ns)
         c->sinks_up &= ~(UINT32_C(1) << s->index); /* given up until a write succeeds: others go on without it */
 }
 

@@ -101,7 +101,7 @@ static void make_cold(struct mpl_ring_view *r)
 static void give_back_pages(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     char name[MPL_SEGMENT_NAME_MAX];
-    if (r->data_bytes <= c->control->head.ring_initial_bytes)
+    if (r->data_bytes <= c->ring_initial_bytes)
         return;
     mpl_segment_name(name, r->member->serial);
     int fd = mpl_dir_open_file(c->dir_fd, name, O_RDWR);
@@ -144,10 +144,12 @@ static bool next_key(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t 
     *key = r->key;
     if (r->key < c->now_stamp)
         return true;
+    if (r->pos >= r->seen)
+        return false;
     /* Stamped later than now, and yet it was there in the pass before: the clock went back, or the stamp is no stamp.
-     */
-    *key = c->now_stamp - 1;
-    return r->pos < r->seen;
+     * Those behind it are ordered by their own again. */
+    *key = r->key = c->now_stamp - 1;
+    return true;
 }
 
 static void look_at_ring(struct mpl_collector *c, struct mpl_ring_view *r)

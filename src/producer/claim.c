@@ -60,7 +60,7 @@ static uint64_t room_in_one_piece(const struct mpl_ring_map *m)
     return offset > m->data_bytes - offset ? offset : m->data_bytes - offset;
 }
 
-static bool is_above_initial(uint64_t data_bytes) { return data_bytes > mpl_process.control->head.ring_initial_bytes; }
+static bool is_above_initial(uint64_t data_bytes) { return data_bytes > mpl_process.facts.ring_initial_bytes; }
 
 /* Freed rings above the initial size have given their pages back and do not count. */
 static uint64_t bytes_in_use(void)
@@ -77,7 +77,7 @@ static uint64_t bytes_in_use(void)
 
 static bool is_within_budget(uint64_t more_bytes, enum mpl_claim purpose)
 {
-    uint64_t budget = mpl_process.control->head.ring_budget_bytes;
+    uint64_t budget = mpl_process.facts.ring_budget_bytes;
     if (purpose == MPL_CLAIM_SHARED)
         return true;
     if (purpose == MPL_CLAIM_GROWTH)

@@ -71,6 +71,31 @@ void mpl_process_unmap_control(void)
     mpl_process.control = control_place;
 }
 
+/* The bounds are those of the options: an hour, and from the initial ring to what one record can need. */
+#define BLOCK_TIMEOUT_MAX_NS UINT64_C(3600000000000)
+#define RING_BYTES_MAX (UINT64_C(1) << 30)
+
+static uint64_t bounded(uint64_t value, uint64_t least, uint64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+/* The greatest power of two that is not above `bytes`. */
+static uint64_t power_of_two_to(uint64_t bytes) { return UINT64_C(1) << (63 - __builtin_clzll(bytes)); }
+
+void mpl_process_take_facts(void)
+{
+    const struct mpl_control_head *h = &mpl_process.control->head;
+    uint64_t initial = power_of_two_to(bounded(h->ring_initial_bytes, MPL_PAGE_BYTES, RING_BYTES_MAX));
+    mpl_process.facts = (struct mpl_facts){
+        .overflow = h->overflow,
+        .block_timeout_ns = bounded(h->block_timeout_ns, 0, BLOCK_TIMEOUT_MAX_NS),
+        .ring_initial_bytes = initial,
+        .ring_max_bytes = power_of_two_to(bounded(h->ring_max_bytes, initial, RING_BYTES_MAX)),
+        .ring_budget_bytes = h->ring_budget_bytes,
+    };
+}
+
 static void notice_fork(struct mpl_guard *guard)
 {
     if (guard->alive)

@@ -38,6 +38,15 @@ struct mpl_process_host {
 
 extern const struct mpl_process_host mpl_process_host;
 
+/* What the control file says for good, copied and brought into bounds when the session is joined: who writes over it
+ * later must not steer log calls. */
+struct mpl_facts {
+    uint32_t overflow; /* enum mpl_overflow */
+    uint64_t block_timeout_ns;
+    uint64_t ring_initial_bytes, ring_max_bytes; /* powers of two */
+    uint64_t ring_budget_bytes;
+};
+
 struct mpl_guard {
     uint32_t alive; /* 1 in the process that filled the page */
     struct mpl_lock lock;
@@ -49,6 +58,7 @@ struct mpl_process {
     _Atomic uint32_t epoch; /* changes with the session and with the process's name. Writer: under the lock; readers:
                                log.c, relaxed, after `busy` was set (membarrier in mpl_producer_detach_all) */
     uint32_t clock_kind;
+    struct mpl_facts facts;
 
     _Atomic(struct mpl_guard *) guard;
     _Atomic uint32_t membership; /* enum mpl_membership. Changed under the lock */
@@ -92,6 +102,9 @@ bool mpl_process_is_locked_here(void);
  * reading there at any time. Under the lock. False: with a sentence, and everything as before. */
 bool mpl_process_map_control(int fd);
 void mpl_process_unmap_control(void);
+
+/* Takes over the facts of the session whose control file is mapped. Under the lock. */
+void mpl_process_take_facts(void);
 
 /* The default name: the program's. Under the lock. */
 void mpl_process_default_name(void);

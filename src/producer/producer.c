@@ -236,17 +236,10 @@ static void take_epoch(struct mpl_producer *p)
 /* Gives `p` a fresh ring. Under the process's lock. */
 static bool take_ring(struct mpl_producer *p, enum mpl_claim purpose)
 {
-    struct mpl_ring_map *m = mpl_claim_ring(purpose, mpl_process.control->head.ring_initial_bytes, 0);
+    struct mpl_ring_map *m = mpl_claim_ring(purpose, mpl_process.facts.ring_initial_bytes, 0);
     if (!m)
         return false;
-    p->map = m;
-    p->ring = m->ring;
-    p->watch = &m->ring->watch;
-    p->write_pos = atomic_load_explicit(&m->ring->write_pos, memory_order_relaxed);
-    p->cur = p->limit = m->data + (p->write_pos & (m->data_bytes - 1));
-    p->notified = 0;
-    p->is_lossy = false;
-    p->names_are_stale = true;
+    mpl_space_enter(p, m);
     return true;
 }
 

@@ -17,7 +17,7 @@
 
 #define GROWTH_FACTOR 4u
 
-static const struct mpl_control_head *facts(void) { return &mpl_process.control->head; }
+static const struct mpl_facts *facts(void) { return &mpl_process.facts; }
 
 static bool has_room(const struct mpl_producer *p, uint64_t bytes) { return bytes <= (uint64_t)(p->limit - p->cur); }
 
@@ -45,17 +45,23 @@ static bool see_room(struct mpl_producer *p, uint64_t bytes)
     return has_room(p, bytes);
 }
 
-static void switch_ring(struct mpl_producer *p, struct mpl_ring_map *m)
+void mpl_space_enter(struct mpl_producer *p, struct mpl_ring_map *m)
 {
-    mpl_claim_close(p->map);
     p->map = m;
     p->ring = m->ring;
     p->watch = &m->ring->watch;
-    p->write_pos = atomic_load_explicit(&m->ring->write_pos, memory_order_relaxed);
+    /* A multiple of 8, whatever stands there: a record must not begin less than a word before the ring's end. */
+    p->write_pos = atomic_load_explicit(&m->ring->write_pos, memory_order_relaxed) & ~UINT64_C(7);
     p->cur = p->limit = m->data + (p->write_pos & (m->data_bytes - 1));
     p->notified = 0;
     p->is_lossy = false;
     p->names_are_stale = true;
+}
+
+static void switch_ring(struct mpl_producer *p, struct mpl_ring_map *m)
+{
+    mpl_claim_close(p->map);
+    mpl_space_enter(p, m);
     atomic_fetch_add(&mpl_process.control->head.news,
                      1); /* the first record there finds it cold and wakes the collector */
 }

@@ -22,6 +22,9 @@ bool mpl_space_see(struct mpl_producer *p, uint64_t bytes);
 /* The same without names. */
 bool mpl_space_make(struct mpl_producer *p, uint64_t bytes);
 
+/* `m`, which was claimed for it, becomes the ring of `p`. Under the process's lock. */
+void mpl_space_enter(struct mpl_producer *p, struct mpl_ring_map *m);
+
 /* The largest record not above `bytes` for which there is, or can be, a ring. At least a few kilobytes. */
 uint64_t mpl_space_largest(struct mpl_producer *p, uint64_t bytes);
 

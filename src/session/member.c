@@ -117,11 +117,13 @@ static void inherit_definitions(struct mpl_entry *e)
 {
     if (mpl_process.segment.def_count == 0)
         return;
-    /* Out of room: records whose definition is missing are shown without their format, and counted. */
+    /* Out of room, or damaged: records whose definition is missing cannot be shown, and a line says so. */
     if (mpl_segment_copy_defs(&e->segment, &mpl_process.segment, &mpl_process.last_def_id) < 0)
-        mpl_complain("no room for the call sites of process %ld", (long)getpid());
+        mpl_complain("not all call sites of process %ld could be taken along", (long)getpid());
     mpl_segment_close(&mpl_process.segment);
 }
+
+#define TICKS_PER_MS_MAX 1e9 /* no clock ticks a thousand times in a nanosecond */
 
 static uint64_t ticks_per_ms(const struct mpl_control_head *h)
 {
@@ -129,7 +131,8 @@ static uint64_t ticks_per_ms(const struct mpl_control_head *h)
     uint64_t ns = mpl_clock_monotonic_ns() - h->monotonic_base_ns;
     if (h->clock_kind == MPL_CLOCK_MONOTONIC || ns < NS_PER_MS / 10)
         return NS_PER_MS; /* too early to tell; what it is used for is a limit of one look a millisecond, roughly */
-    return (uint64_t)((double)ticks / (double)ns * (double)NS_PER_MS);
+    double per_ms = (double)ticks / (double)ns * (double)NS_PER_MS;
+    return per_ms < TICKS_PER_MS_MAX ? (uint64_t)per_ms : NS_PER_MS; /* else the readings were none */
 }
 
 void mpl_member_adopt(struct mpl_entry *e)
@@ -139,6 +142,7 @@ void mpl_member_adopt(struct mpl_entry *e)
         mpl_complain("%s", mpl_error_text());
     mpl_process.segment = e->segment;
     mpl_process.segment.dir_path = e->session->dir;
+    mpl_process_take_facts();
     mpl_process.clock_kind = mpl_process.control->head.clock_kind;
     mpl_process.ticks_per_ms = ticks_per_ms(&mpl_process.control->head);
     mpl_process.sessions++;

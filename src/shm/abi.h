@@ -145,7 +145,7 @@ struct mpl_control_head {
     int32_t level;              /* the root logger's level for those who join */
     uint32_t overflow;          /* enum mpl_overflow */
     uint64_t block_timeout_ns;
-    uint64_t ring_initial_bytes, ring_max_bytes, ring_budget_bytes;
+    uint64_t ring_initial_bytes, ring_max_bytes, ring_budget_bytes; /* rings are the powers of two among these */
 
     alignas(MPL_CACHE_LINE) _Atomic uint32_t level_generation; /* changes of `overrides`. Writer: control.c, release;
                                                                   readers: logger.c and mplog.h */

@@ -106,7 +106,8 @@ bool mpl_control_has_collector(int fd)
 
 static uint32_t count_of(const struct mpl_overrides *o)
 {
-    return o->count <= MPL_OVERRIDES_MAX ? o->count : MPL_OVERRIDES_MAX;
+    uint32_t count = *(const volatile uint32_t *)&o->count; /* others may change it: once */
+    return count <= MPL_OVERRIDES_MAX ? count : MPL_OVERRIDES_MAX;
 }
 
 static bool is_named(const struct mpl_override *e, const char *name, size_t len)
@@ -122,7 +123,8 @@ static int change(struct mpl_overrides *o, const char *name, int level)
         i++;
     if (level == 0) {
         if (i < count)
-            o->entry[i] = o->entry[--o->count];
+            o->entry[i] = o->entry[count - 1];
+        o->count = i < count ? count - 1 : count;
         return 0;
     }
     if (i == MPL_OVERRIDES_MAX)

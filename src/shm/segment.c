@@ -127,12 +127,16 @@ int mpl_segment_create(struct mpl_segment_writer *w, const char *dir_path, int d
     return 0;
 }
 
+/* By what we have mapped; what stands in the extent may change. */
+static uint64_t data_bytes_of(const struct mpl_def_map *m) { return m->map_bytes - sizeof *m->extent; }
+
 /* Room for one entry of `bytes` at the end of the definitions. */
 static char *def_room(struct mpl_segment_writer *w, uint64_t bytes)
 {
     struct mpl_def_extent *e = w->def[w->def_count - 1].extent;
-    uint64_t at = atomic_load_explicit(&e->write_pos, memory_order_relaxed);
-    if (e->data_bytes - at < bytes) {
+    uint64_t at = atomic_load_explicit(&e->write_pos, memory_order_relaxed),
+             size = data_bytes_of(&w->def[w->def_count - 1]);
+    if (at > size || size - at < bytes) {
         if (add_def_extent(w, bytes) < 0)
             return NULL;
         e = w->def[w->def_count - 1].extent;
@@ -171,21 +175,28 @@ int mpl_segment_define(struct mpl_segment_writer *w, const struct mpl_def *def, 
     return 0;
 }
 
-static int copy_extent(struct mpl_segment_writer *w, const struct mpl_def_extent *e, uint32_t *last_id)
+static int copy_extent(struct mpl_segment_writer *w, const struct mpl_def_map *from, uint32_t *last_id)
 {
     /* Partner: publish_def, in this process before, or in a parent that goes on defining. */
-    uint64_t end = atomic_load_explicit(&e->write_pos, memory_order_acquire);
-    const char *data = (const char *)(e + 1);
+    uint64_t end = atomic_load_explicit(&from->extent->write_pos, memory_order_acquire);
+    const char *data = (const char *)(from->extent + 1);
+    if (end > data_bytes_of(from))
+        return -EPROTO;
     for (uint64_t at = 0; at < end;) {
         struct mpl_def entry;
+        if (end - at < sizeof entry)
+            return -EPROTO;
         memcpy(&entry, data + at, sizeof entry);
+        atomic_signal_fence(memory_order_seq_cst); /* what is checked is the copy */
+        if (entry.bytes < sizeof entry || entry.bytes % 8 != 0 || entry.bytes > end - at)
+            return -EPROTO;
         char *room = def_room(w, entry.bytes);
         if (!room)
             return -ENOSPC;
         memcpy(room, data + at, entry.bytes);
         publish_def(w, entry.bytes);
         at += entry.bytes;
-        *last_id = entry.id;
+        *last_id = entry.id > *last_id ? entry.id : *last_id;
     }
     return 0;
 }
@@ -196,9 +207,12 @@ static struct mpl_def_map map_extent(const struct mpl_segment_writer *from, uint
 {
     struct mpl_def_extent head;
     struct mpl_def_map map = {NULL, 0};
-    if (!mpl_os_fd_is(from->fd, from->dev, from->ino) || pread(from->fd, &head, sizeof head, (off_t)offset) < 0)
+    struct stat st;
+    if (!mpl_os_fd_is(from->fd, from->dev, from->ino) || fstat(from->fd, &st) < 0 ||
+        pread(from->fd, &head, sizeof head, (off_t)offset) != (ssize_t)sizeof head)
         return map;
-    map.map_bytes = mpl_os_page_round(sizeof head + head.data_bytes);
+    uint64_t size = (uint64_t)st.st_size, most = size - offset - sizeof head; /* the head was there */
+    map.map_bytes = mpl_os_page_round(sizeof head + (head.data_bytes < most ? head.data_bytes : most));
     map.extent = mpl_map(from->fd, offset, map.map_bytes);
     return map;
 }
@@ -207,15 +221,16 @@ int mpl_segment_copy_defs(struct mpl_segment_writer *w, const struct mpl_segment
 {
     uint64_t next = 0;
     for (unsigned i = 0; i < from->def_count; i++) {
-        if (copy_extent(w, from->def[i].extent, last_id) < 0)
-            return -ENOSPC;
+        int error = copy_extent(w, &from->def[i], last_id);
+        if (error)
+            return error;
         next = atomic_load_explicit(&from->def[i].extent->next_offset, memory_order_acquire);
     }
     for (unsigned i = from->def_count; next != 0 && i < MPL_DEF_EXTENTS_MAX; i++) {
         struct mpl_def_map map = map_extent(from, next);
         if (!map.extent)
             break;
-        int error = copy_extent(w, map.extent, last_id);
+        int error = copy_extent(w, &map, last_id);
         next = atomic_load_explicit(&map.extent->next_offset, memory_order_acquire);
         mpl_unmap(map.extent, map.map_bytes);
         if (error)
@@ -234,21 +249,21 @@ int mpl_segment_add_ring(struct mpl_segment_writer *w, uint64_t data_bytes, stru
     ring->data_offset = offset + MPL_PAGE_BYTES;
     ring->data_bytes = data_bytes;
     atomic_store_explicit(&ring->index, MPL_NO_INDEX, memory_order_relaxed);
-    *map = (struct mpl_ring_map){ring, (char *)ring + MPL_PAGE_BYTES, data_bytes, bytes};
+    *map = (struct mpl_ring_map){ring, (char *)ring + MPL_PAGE_BYTES, offset + MPL_PAGE_BYTES, data_bytes, bytes};
     return 0;
 }
 
 int mpl_segment_refill_ring(struct mpl_segment_writer *w, const struct mpl_ring_map *map)
 {
     int fd = usable_fd(w);
-    return fd < 0 ? fd : mpl_os_allocate(fd, map->ring->data_offset, map->data_bytes);
+    return fd < 0 ? fd : mpl_os_allocate(fd, map->data_offset, map->data_bytes);
 }
 
 void mpl_segment_link_ring(struct mpl_segment_writer *w, const struct mpl_ring_map *map)
 {
     /* Partner: read_rings in collector/member.c; everything in the ring's header is complete when the link shows it. */
     atomic_store_explicit(w->last_ring ? &w->last_ring->next_offset : &w->head->first_ring_offset,
-                          map->ring->data_offset - MPL_PAGE_BYTES, memory_order_release);
+                          map->data_offset - MPL_PAGE_BYTES, memory_order_release);
     w->last_ring = map->ring;
 }
 

@@ -36,7 +36,7 @@ struct mpl_segment_writer {
 struct mpl_ring_map {
     struct mpl_ring *ring;
     char *data;
-    uint64_t data_bytes, map_bytes;
+    uint64_t data_offset, data_bytes, map_bytes; /* our own: what stands in the ring may change */
 };
 
 /* Creates seg<serial> with room for definitions, holding a record lock on byte 0 for as long as the process lives and
@@ -52,8 +52,8 @@ int mpl_segment_define(struct mpl_segment_writer *w, const struct mpl_def *def, 
                        struct mpl_str file, struct mpl_str function);
 
 /* Appends what stands in `from` (the segment of a parent, or of this process's former session), so that ids stay valid.
- * The bytes come from shared memory: also what a parent published while it was forking. *last_id becomes the id of the
- * last one. 0 or -ENOSPC. */
+ * The bytes come from shared memory: also what a parent published while it was forking. *last_id becomes the highest
+ * id. 0, -ENOSPC, or -EPROTO: what follows is damaged. */
 int mpl_segment_copy_defs(struct mpl_segment_writer *w, const struct mpl_segment_writer *from, uint32_t *last_id);
 
 /* Adds a ring of `data_bytes` (a power of two), state FREE, not yet linked. 0 or -errno (-ENOSPC) with a sentence. */

@@ -88,6 +88,24 @@ static void ring_that_is_full_grows_and_keeps_the_order(void)
     hand_end();
 }
 
+static void ring_size_that_is_no_power_of_two_is_rounded_down(void)
+{
+    struct mplog_options o = hand_options();
+    size_t len;
+    o.ring_max_bytes = 200000;
+    o.block_timeout_ms = 0;
+    hand_begin(&o);
+    for (int i = 0; i < 3000; i++)
+        mplog_info(logger(), "%d", i);
+    CHECK_INT(own()->map->data_bytes, 131072);
+    hand_pass();
+    char *lines = hand_read(&len), *at = lines;
+    for (int i = 0; i < 3000; i++)
+        CHECK_INT(strtol(at, &at, 10), i);
+    free(lines);
+    hand_end();
+}
+
 static void huge_record_gets_a_ring_of_its_own_and_gives_it_back(void)
 {
     struct mplog_options o = hand_options();
@@ -194,6 +212,26 @@ static void record_stamped_after_the_pass_began_waits_for_the_next(void)
     /* Seen by that pass, though, and so due in this one, even if the clock should have gone back. */
     mpl_collector_pass(&hand_collector, before, mpl_clock_monotonic_ns());
     CHECK(log_is("first\nsecond\n"));
+    hand_end();
+}
+
+/* It waits for the next pass itself, but not all that its thread logs from then on. */
+static void stamp_of_the_far_future_holds_up_its_own_record_only(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "first");
+    hand_pass();
+    struct mpl_record_head *head = (void *)own()->cur;
+    mplog_info(logger(), "second");
+    head->stamp = UINT64_MAX;
+    hand_pass();
+    CHECK(log_is("first\n"));
+    hand_pass();
+    CHECK(log_is("first\nsecond\n"));
+    mplog_info(logger(), "third");
+    hand_pass();
+    CHECK(log_is("first\nsecond\nthird\n"));
     hand_end();
 }
 
@@ -562,11 +600,13 @@ int main(void)
         TEST_CASE(record_is_in_the_file_after_one_pass),
         TEST_CASE(record_of_every_size_arrives_whole),
         TEST_CASE(ring_that_is_full_grows_and_keeps_the_order),
+        TEST_CASE(ring_size_that_is_no_power_of_two_is_rounded_down),
         TEST_CASE(huge_record_gets_a_ring_of_its_own_and_gives_it_back),
         TEST_CASE(message_above_the_limit_is_cut_and_says_so),
         TEST_CASE(overflow_drop_counts_and_tells),
         TEST_CASE(overflow_block_waits_once_then_counts_at_once),
         TEST_CASE(record_stamped_after_the_pass_began_waits_for_the_next),
+        TEST_CASE(stamp_of_the_far_future_holds_up_its_own_record_only),
         TEST_CASE(idle_ring_becomes_cold_and_warm_again_when_told),
         TEST_CASE(promise_of_a_replaced_collector_does_not_hide_a_cold_ring),
         TEST_CASE(successor_goes_on_where_the_killed_one_stopped),
