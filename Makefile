@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all python wheel demo test lint asan tsan musl bench install clean
+.PHONY: all python wheel demo test lint asan tsan musl fuzz bench install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -49,7 +49,7 @@ asan:
 	@$(call need,to build mplog,$(BUILD_TOOLS))
 	@tools/configure build-asan -Db_sanitize=address,undefined
 	@ninja -C build-asan
-	@tools/run-suites build-asan unit system
+	@tools/run-suites build-asan unit system fuzz
 
 # Producers and collector as threads on one mapping: ThreadSanitizer is blind across mappings and processes.
 tsan:
@@ -64,11 +64,19 @@ musl:
 	@ninja -C build-musl
 	@tools/run-suites build-musl unit system
 
+# SECONDS for each target of fuzz/, two at a time; TARGETS="record pattern" for some of them.
+SECONDS ?= 600
+TARGETS ?=
+LIBFUZZER := /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a:libclang-rt-dev
+fuzz:
+	@$(call need,to build mplog and fuzz it,$(BUILD_TOOLS) clang:clang '$(LIBFUZZER)')
+	@tools/fuzz --seconds '$(SECONDS)' $(TARGETS)
+
 bench: all
-	@tools/bench $(BUILD)
+	@tools/bench $(BUILD) $(BENCH)
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir '$(DESTDIR)')
 
 clean:
-	@rm -rf build build-asan build-tsan build-musl build-clang
+	@rm -rf build build-asan build-tsan build-musl build-clang build-fuzz

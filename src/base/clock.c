@@ -24,6 +24,10 @@ uint32_t mpl_clock_detect(void)
     return strcmp(name, trusted) == 0 ? MPL_CLOCK_COUNTER : MPL_CLOCK_MONOTONIC;
 }
 
+/* Counters run at 1 MHz to some GHz. Another rate comes from a reading that is none, or too early to tell. */
+#define NS_PER_TICK_LEAST 0.01
+#define NS_PER_TICK_MOST 10000.0
+
 void mpl_clock_wall_read(struct mpl_clock_wall *w, uint32_t kind, uint64_t base_stamp, uint64_t base_monotonic_ns)
 {
     /* The stamp lies between two readings of the slower clocks, so that being preempted between them shows. Three tries
@@ -41,8 +45,10 @@ void mpl_clock_wall_read(struct mpl_clock_wall *w, uint32_t kind, uint64_t base_
         w->stamp = stamp_then;
         w->wall_ns = wall_ns;
     }
-    if (kind == MPL_CLOCK_MONOTONIC)
+    if (kind == MPL_CLOCK_MONOTONIC) {
         w->ns_per_tick = 1.0;
-    else if (stamp_then > base_stamp && monotonic_then > base_monotonic_ns)
-        w->ns_per_tick = (double)(monotonic_then - base_monotonic_ns) / (double)(stamp_then - base_stamp);
+    } else if (stamp_then > base_stamp && monotonic_then > base_monotonic_ns) {
+        double rate = (double)(monotonic_then - base_monotonic_ns) / (double)(stamp_then - base_stamp);
+        w->ns_per_tick = rate >= NS_PER_TICK_LEAST && rate <= NS_PER_TICK_MOST ? rate : w->ns_per_tick;
+    }
 }

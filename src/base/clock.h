@@ -73,12 +73,21 @@ struct mpl_clock_wall {
     double ns_per_tick;
 };
 
-/* `base_*`: one reading of both clocks, at the set-up of the session. */
+/* `base_*`: one reading of both clocks, at the set-up of the session. Two that give no rate of a clock leave
+ * w->ns_per_tick as it is. */
 void mpl_clock_wall_read(struct mpl_clock_wall *w, uint32_t kind, uint64_t base_stamp, uint64_t base_monotonic_ns);
+
+/* Any 64 bits may stand where a stamp should: what is further away than this (126 years) is shown as this far away. */
+#define MPL_WALL_DISTANCE_MAX_NS 4e18
 
 static inline int64_t mpl_clock_wall_of(const struct mpl_clock_wall *w, uint64_t stamp)
 {
-    return w->wall_ns + (int64_t)((double)(int64_t)(stamp - w->stamp) * w->ns_per_tick);
+    double distance_ns = (double)(int64_t)(stamp - w->stamp) * w->ns_per_tick;
+    if (distance_ns > MPL_WALL_DISTANCE_MAX_NS)
+        distance_ns = MPL_WALL_DISTANCE_MAX_NS;
+    if (distance_ns < -MPL_WALL_DISTANCE_MAX_NS)
+        distance_ns = -MPL_WALL_DISTANCE_MAX_NS;
+    return w->wall_ns + (int64_t)distance_ns;
 }
 
 #endif

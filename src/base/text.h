@@ -67,7 +67,8 @@ void mpl_text_padded(struct mpl_text *t, uint64_t value, unsigned width);
 /* Lower-case hexadecimal of exactly `digits` digits. */
 void mpl_text_hex(struct mpl_text *t, uint64_t value, unsigned digits);
 
-/* As printf, in whatever locale is in force: for sentences and file names, not for log records. */
+/* As printf, in whatever locale is in force: for sentences and file names, not for log records. A NUL follows where
+ * there is room for it. */
 void mpl_text_printf(struct mpl_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Ends `t` with a NUL at cap - 1 at the latest and returns its data: for names and sentences. cap must be > 0. */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/level.h"
 #include "base/os.h"
 #include "collector/sink.h"
 #include "shm/dir.h"
@@ -59,10 +60,6 @@ int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
     if (error)
         return error;
     struct mpl_batch *b = s->batch;
-    s->records_written = &b->records_written;
-    s->records_lost = &b->records_lost;
-    s->bytes_written = &b->bytes_written;
-    s->lost_reported = b->lost_reported;
     uint64_t tag = atomic_load_explicit(&b->tag, memory_order_acquire);
     if (tag > batch_seq || tag == 0) { /* never decided: its records are still in their rings */
         atomic_store_explicit(&b->tag, 0, memory_order_release);
@@ -85,6 +82,15 @@ bool mpl_batch_is_pending(const struct mpl_sink *s)
            atomic_load_explicit(&s->batch->done, memory_order_relaxed) < s->batch->len;
 }
 
+uint64_t mpl_batch_waiting(const struct mpl_sink *s)
+{
+    const struct mpl_batch *b = s->batch;
+    if (!mpl_batch_is_pending(s) || b->record_count > b->ends_max)
+        return 0;
+    return mpl_sinkfile_waiting(mpl_batch_ends(s->batch), b->record_count, b->own_count,
+                                atomic_load_explicit(&b->done, memory_order_relaxed));
+}
+
 /* Makes the file and the map `data_bytes` large. Only while nothing is pending or filled in. */
 static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
 {
@@ -99,9 +105,6 @@ static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
     if (b) {
         b->data_bytes = bytes - offset;
         mpl_unmap(s->batch, s->batch_map_bytes);
-        s->records_written = &b->records_written;
-        s->records_lost = &b->records_lost;
-        s->bytes_written = &b->bytes_written;
         s->batch = b;
         s->batch_map_bytes = bytes;
         if (!is_larger && ftruncate(fd, (off_t)bytes) < 0) {
@@ -121,6 +124,8 @@ void mpl_batch_shrink(struct mpl_sink *s, int dir_fd)
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes)
 {
     const struct mpl_batch *b = s->batch;
+    if (!b || (s->count == 0 && mpl_batch_is_pending(s)))
+        return MPL_APPEND_LOST; /* what waits there must stay; only lines of our own come here meanwhile */
     if (s->count < b->ends_max && bytes <= b->data_bytes - s->len)
         return MPL_APPENDED;
     if (s->count > 0)
@@ -129,12 +134,15 @@ enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes)
     return bytes < UINT32_MAX && resize(s, dir_fd, bytes) ? MPL_APPENDED : MPL_APPEND_LOST;
 }
 
-void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, bool is_error)
+void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line)
 {
+    if (s->count == 0)
+        s->oldest_stamp = line->stamp;
     memcpy(mpl_batch_data(s->batch) + s->len, bytes.ptr, bytes.len);
     s->len += bytes.len;
     mpl_batch_ends(s->batch)[s->count++] = (uint32_t)s->len;
-    s->has_error_record |= is_error;
+    s->own_count += line->is_own;
+    s->has_error_record |= line->level >= MPL_LEVEL_ERROR;
 }
 
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)
@@ -145,11 +153,12 @@ void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)
     atomic_store_explicit(&b->tag, 0, memory_order_release); /* not in force while the rest changes */
     b->len = s->len;
     b->record_count = s->count;
-    b->lost_reported = s->lost_reported;
+    b->own_count = s->own_count;
+    b->oldest_stamp = s->oldest_stamp;
     b->intent = (struct mpl_intent){.until = 0};
     atomic_store_explicit(&b->done, 0, memory_order_relaxed);
     atomic_store_explicit(&b->tag, tag, memory_order_release); /* in force once batch_seq reaches it (commit.c) */
-    s->len = s->count = 0;
+    s->len = s->count = s->own_count = 0;
 }
 
 /* ---- writing ---- */
@@ -176,14 +185,10 @@ int mpl_batch_write(struct mpl_sink *s)
     struct mpl_batch *b = s->batch;
     struct mpl_lines lines = {mpl_batch_data(b), b->len, mpl_batch_ends(b), b->record_count};
     struct mpl_file_journal journal = {b, begin_write, done_write};
-    uint64_t done = atomic_load_explicit(&b->done, memory_order_relaxed), before = done;
+    uint64_t done = atomic_load_explicit(&b->done, memory_order_relaxed);
     int error = mpl_file_append(&s->file, &lines, &done, &journal);
     atomic_store_explicit(&b->done, done, memory_order_release);
-    atomic_fetch_add_explicit(s->bytes_written, done - before, memory_order_relaxed);
-    if (!error) {
-        atomic_fetch_add_explicit(s->records_written, b->record_count, memory_order_relaxed);
-        s->needs_sync = true;
-    }
+    s->needs_sync = s->needs_sync || !error;
     return error;
 }
 

@@ -15,7 +15,7 @@ struct mpl_def_view {
     uint16_t kind, flags; /* as in struct mpl_def */
     uint32_t line;
     struct mpl_str text, file, function;
-    struct mpl_cformat *format; /* a site's; parsed at its first record. NULL until then, or if it is no format */
+    struct mpl_cformat *format;     /* a site's; parsed at its first record. NULL until then, or if it is no format */
     struct mpl_pyformat *py_format; /* the same of a site with MPL_DEF_PYTHON */
     bool is_parsed;
     uint32_t hash;

@@ -27,7 +27,7 @@ static void set_site(struct mpl_record *out, const struct mpl_def_view *site)
     out->line = site->line;
 }
 
-static void set_common(const struct mpl_collector *c, const struct mpl_ring_view *r, const struct mpl_raw_record *raw,
+static void set_common(struct mpl_collector *c, struct mpl_ring_view *r, const struct mpl_raw_record *raw,
                        struct mpl_record *out)
 {
     *out = (struct mpl_record){
@@ -44,6 +44,10 @@ static void set_common(const struct mpl_collector *c, const struct mpl_ring_view
     const struct mpl_def_view *logger = mpl_view_definition(r->member, mpl_ids_logger(raw->head.ids), MPL_DEF_LOGGER,
                                                             c->dir_fd);
     out->logger = logger ? logger->text : MPL_STR("root");
+    if (r->source == 0)
+        r->source = ++c->source_count;
+    out->source = logger ? r->source : 0;
+    out->ids = raw->head.ids;
 }
 
 struct arguments {
@@ -138,7 +142,9 @@ static void set_field(struct mpl_record *out, uint32_t tag, struct mpl_str value
     case MPL_FIELD_CREATED: out->created_ns = number; break;
     case MPL_FIELD_THREAD: out->thread = (uint64_t)number; break;
     case MPL_FIELD_PROCESS: out->process = (uint32_t)number; break;
-    case MPL_FIELD_RELATIVE: out->relative_base_ns = out->created_ns - number; break;
+    case MPL_FIELD_RELATIVE: /* any two numbers: what does not fit wraps around */
+        out->relative_base_ns = (int64_t)((uint64_t)out->created_ns - (uint64_t)number);
+        break;
     default: /* of a newer producer */ break;
     }
 }
@@ -149,6 +155,7 @@ static bool set_full(const struct mpl_raw_record *raw, struct mpl_def_view *site
     uint32_t tag;
     struct mpl_str value;
     set_site(out, site);
+    out->source = 0; /* any attribute may be another one */
     for (uint64_t at = 0; at < raw->body_bytes;) {
         if (!mpl_codec_field(raw, &at, &tag, &value))
             return false;
@@ -160,8 +167,8 @@ static bool set_full(const struct mpl_raw_record *raw, struct mpl_def_view *site
     return true;
 }
 
-static bool set_attributes(const struct mpl_collector *c, const struct mpl_ring_view *r,
-                           const struct mpl_raw_record *raw, struct mpl_record *out, struct arguments *args)
+static bool set_attributes(struct mpl_collector *c, struct mpl_ring_view *r, const struct mpl_raw_record *raw,
+                           struct mpl_record *out, struct arguments *args)
 {
     struct mpl_def_view *site = mpl_view_definition(r->member, mpl_ids_site(raw->head.ids), MPL_DEF_SITE, c->dir_fd);
     set_common(c, r, raw, out);
@@ -224,34 +231,35 @@ static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint
             }
             return offer(c, record, takers); /* once: after a commit there is room in every batch */
         }
-        if (result == MPL_APPEND_LOST) {
-            mpl_sink_count_lost(s);
+        if (result == MPL_APPEND_LOST)
             *takers &= ~(UINT32_C(1) << i);
-        }
     }
     return true;
 }
 
-static bool emit(struct mpl_collector *c, const struct mpl_record *record, uint32_t sinks)
+/* `weight` records are lost where the line is not taken: 1, or what a line of our own stands for. False: blocked. */
+static bool emit(struct mpl_collector *c, const struct mpl_record *record, const struct mpl_line *line, uint32_t sinks,
+                 uint64_t weight, uint32_t *takers)
 {
-    uint32_t takers = 0;
+    uint32_t wanted = 0;
     if (sinks == MPL_SINKS_SHARED)
         sinks = c->sinks_shared;
     for (uint32_t i = 0; i < c->sink_count; i++) {
-        if (!(sinks >> i & 1) || record->level < c->sink[i]->level)
-            continue;
-        if (c->sinks_up >> i & 1)
-            takers |= UINT32_C(1) << i;
-        else
-            mpl_sink_count_lost(c->sink[i]);
+        if ((sinks >> i & 1) && record->level >= c->sink[i]->level)
+            wanted |= UINT32_C(1) << i;
     }
-    if (!offer(c, record, &takers))
+    *takers = wanted & c->sinks_up;
+    if (!offer(c, record, takers))
         return false;
     for (uint32_t i = 0; i < c->sink_count; i++) {
-        if (takers >> i & 1)
-            mpl_sink_take(c->sink[i], record->level);
+        if (*takers >> i & 1)
+            mpl_sink_take(c->sink[i], line);
+        else if (wanted >> i & 1)
+            mpl_sink_count_lost(c->sink[i], line, weight);
+        else
+            c->account.sink[i].skipped += !line->is_own;
     }
-    c->batch_records++;
+    c->batch_lines++;
     return true;
 }
 
@@ -267,6 +275,7 @@ static void take_names(struct mpl_ring_view *r, const struct mpl_raw_record *raw
     memcpy(r->names, process_name.ptr, process_name.len);
     memcpy(r->names + process_name.len, thread_name.ptr, thread_name.len);
     r->names_changed = true;
+    r->source = 0;
 }
 
 static bool copy_out(struct mpl_collector *c, const struct mpl_ring_view *r)
@@ -282,37 +291,54 @@ static bool copy_out(struct mpl_collector *c, const struct mpl_ring_view *r)
     return true;
 }
 
+/* A line in the place of a record that cannot be shown. False: blocked. */
+static bool replace_record(struct mpl_collector *c, const struct mpl_ring_view *r, enum mpl_loss cause)
+{
+    if (!mpl_emit_notice(c, UINT32_MAX, 1, r->member, r,
+                         cause == MPL_LOSS_MEMORY ? "a record of %u bytes was lost: out of memory"
+                                                  : "a damaged record of %u bytes was skipped",
+                         r->record_bytes))
+        return false;
+    c->account.lost[cause]++;
+    return true;
+}
+
 bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     struct mpl_raw_record raw;
     struct mpl_record record;
     struct arguments args;
-    if (!copy_out(c, r)) {
-        mpl_emit_notice(c, UINT32_MAX, r->member, r, "a record of %u bytes was lost: out of memory", r->record_bytes);
-        return true;
-    }
+    uint32_t takers;
+    if (!copy_out(c, r))
+        return replace_record(c, r, MPL_LOSS_MEMORY);
     if (mpl_codec_open(&raw, c->copy, r->record_bytes)) {
         if (mpl_kind_of(raw.head.kind_words) == MPL_RECORD_NAMES) {
             take_names(r, &raw);
             return true;
         }
-        if (set_attributes(c, r, &raw, &record, &args))
-            return emit(c, &record, raw.head.sinks);
+        if (set_attributes(c, r, &raw, &record, &args)) {
+            struct mpl_line line = {.level = record.level, .stamp = r->key};
+            if (!emit(c, &record, &line, raw.head.sinks, 1, &takers))
+                return false;
+            c->account.merged++;
+            c->newest_stamp = r->key;
+            return true;
+        }
     }
-    mpl_emit_notice(c, UINT32_MAX, r->member, r, "a damaged record of %u bytes was skipped", r->record_bytes);
-    return true;
+    return replace_record(c, r, MPL_LOSS_DAMAGED);
 }
 
-void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_member_view *m,
+bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
                      const struct mpl_ring_view *r, const char *format, ...)
 {
     char text[512];
+    uint32_t takers;
     va_list ap;
     va_start(ap, format);
     int n = vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     struct mpl_record record = {
-        .created_ns = mpl_clock_wall_of(&c->wall, c->now_stamp),
+        .created_ns = c->is_other_boot ? mpl_clock_wall_ns() : mpl_clock_wall_of(&c->wall, c->now_stamp),
         .level = MPL_LEVEL_WARNING,
         .logger = MPL_STR("mplog"),
         .task_name = MPL_STR(""),
@@ -332,5 +358,6 @@ void mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, const struct mpl_m
         record.process_name = MPL_STR("mplog");
         record.thread_name = MPL_STR("collector");
     }
-    emit(c, &record, sinks); /* blocked: the caller comes again, since the counters still differ */
+    struct mpl_line line = {.level = record.level, .is_own = true, .stamp = c->now_stamp};
+    return emit(c, &record, &line, sinks, weight, &takers);
 }

@@ -108,7 +108,7 @@ static void give_back_pages(struct mpl_collector *c, struct mpl_ring_view *r)
     if (fd < 0)
         return;
     /* Refused: the memory is kept for the next claim. */
-    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(r->ring->data_offset), (off_t)r->data_bytes);
+    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)r->data_offset, (off_t)r->data_bytes);
     close(fd);
 }
 
@@ -154,14 +154,13 @@ static void look_at_ring(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     uint64_t key;
     /* The state before the position: what a closed ring's position says then is final. Acquire: partners are
-     * mpl_claim_close, mpl_claim_ring and mpl_producer_commit. */
+     * mpl_claim_close and mpl_claim_ring. */
     r->is_closing = atomic_load_explicit(&r->ring->state, memory_order_acquire) == MPL_RING_CLOSED || r->is_closing;
     r->claim = atomic_load_explicit(&r->ring->claim, memory_order_relaxed);
     r->seen = r->head;
-    r->head = atomic_load_explicit(&r->ring->write_pos, memory_order_acquire);
-    if ((r->head & 7) != 0 || r->head < r->pos || r->head - r->pos > r->data_bytes) {
-        note_corrupt(c, r, 1); /* positions that no producer can have stored */
-        r->head &= ~UINT64_C(7);
+    r->head = mpl_view_write_pos(r);
+    if (r->head < r->pos || r->head - r->pos > r->data_bytes) {
+        note_corrupt(c, r, 1); /* a position that no producer can have stored */
         r->pos = r->head;
     }
     if (r->head == r->pos)
@@ -254,9 +253,7 @@ static void cool(struct mpl_collector *c)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < c->hot_count; i++) {
         struct mpl_ring_view *r = c->hot[i];
-        /* Acquire: partner is mpl_producer_commit. */
-        if (i < candidates && is_certain &&
-            atomic_load_explicit(&r->ring->write_pos, memory_order_acquire) == r->head) {
+        if (i < candidates && is_certain && mpl_view_write_pos(r) == r->head) {
             r->is_hot = false;
             continue;
         }
@@ -292,6 +289,8 @@ static void say_how_far(struct mpl_collector *c)
         is_drained_everywhere = mpl_stream_is_drained(s) && is_drained_everywhere;
     }
     c->written_until = c->now_stamp;
+    if (!c->is_other_boot)
+        c->control->head.pulse = (struct mpl_pulse){c->wall.stamp, c->wall.wall_ns, c->wall.ns_per_tick};
     if (is_drained_everywhere)
         c->streamed_until = c->now_stamp;
     mpl_wake_flushed(c->control, c->written_until, c->streamed_until);
@@ -303,14 +302,17 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
     c->pass_records = c->pass_bytes = 0;
     c->is_blocked = false;
     c->flush_seen = atomic_load(&c->control->head.flush_wanted);
-    mpl_clock_wall_read(&c->wall, c->control->head.clock_kind, c->control->head.stamp_base,
-                        c->control->head.monotonic_base_ns);
-    if (!mpl_commit_write(c, now_ns)) {
+    mpl_collector_read_clocks(c);
+    bool can_go_on = mpl_commit_write(c, now_ns);
+    mpl_members_scan(c); /* also when blocked: what happens next depends on who is left */
+    if (!can_go_on) {
         c->is_blocked = true;
         return;
     }
-    mpl_members_scan(c);
-    mpl_collector_open_sinks(c);
+    if (!mpl_collector_open_sinks(c)) {
+        c->is_blocked = true;
+        return;
+    }
     take_attention(c);
     gather(c);
     while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced)

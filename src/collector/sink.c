@@ -66,12 +66,21 @@ static int open_looks(struct mpl_sink *s, const struct description *d)
 
 int mpl_sink_open_file(struct mpl_sink *s)
 {
-    return s->file.fd >= 0 ? 0 : mpl_file_open(&s->file, &s->file_options, 0666);
+    if (s->file.fd >= 0)
+        return 0;
+    int error = mpl_file_open(&s->file, &s->file_options, s->create_mode);
+    if (!error && !s->is_resumed) {
+        mpl_batch_resume(s); /* not before: what is in the file already must be known before anything is written */
+        s->is_resumed = true;
+    }
+    return error;
 }
 
 static int open_batch(struct mpl_sink *s, const struct description *d, int dir_fd, uint64_t batch_seq)
 {
     const struct mplog_options *o = &d->options.o;
+    if (!o->log_file)
+        return mpl_fail(EPROTO, "session file sink%u: names no log_file", s->index);
     struct mpl_text newline = {s->newline, 0, sizeof s->newline}, bom = {s->bom, 0, sizeof s->bom};
     mpl_encoding_append(s->encoding, &newline, MPL_STR("\n"));
     mpl_text_str(&bom, mpl_encoding_bom(s->encoding));
@@ -83,6 +92,8 @@ static int open_batch(struct mpl_sink *s, const struct description *d, int dir_f
         .newline = {s->newline, newline.len},
         .sync_when_left = s->fsync != MPL_FSYNC_NEVER,
     };
+    uint64_t mode = mpl_options_find_number((struct mpl_str){d->text, d->len}, "mode");
+    s->create_mode = mode ? (unsigned)mode & 0777 : 0600;
     int error = mpl_batch_open(s, dir_fd, batch_seq);
     return error ? error : mpl_sink_open_file(s);
 }
@@ -104,7 +115,7 @@ static void find_descriptor(struct mpl_sink *s, const struct description *d, con
     struct mpl_file by_name;
     struct mpl_file_options f = {.path = d->options.o.log_file};
     s->fd = duplicate_candidate(s, candidates);
-    if (s->fd >= 0 || strcmp(d->kind, "pipe") != 0 || mpl_file_open(&by_name, &f, 0666) < 0)
+    if (s->fd >= 0 || strcmp(d->kind, "pipe") != 0 || !f.path || mpl_file_open(&by_name, &f, 0666) < 0)
         return;
     if (s->ino == 0 || mpl_os_fd_is(by_name.fd, s->dev, s->ino))
         s->fd = fcntl(by_name.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -118,8 +129,10 @@ static int open_kind(struct mpl_sink *s, const struct description *d, int dir_fd
         return open_batch(s, d, dir_fd, batch_seq);
     s->dev = mpl_options_find_number((struct mpl_str){d->text, d->len}, "dev");
     s->ino = mpl_options_find_number((struct mpl_str){d->text, d->len}, "ino");
-    find_descriptor(s, d, candidates);
-    return mpl_stream_open(s, dir_fd, batch_seq);
+    int error = mpl_stream_open(s, dir_fd, batch_seq);
+    if (!error)
+        find_descriptor(s, d, candidates);
+    return error;
 }
 
 static void name_sink(struct mpl_sink *s, const struct description *d)
@@ -135,11 +148,12 @@ static void name_sink(struct mpl_sink *s, const struct description *d)
     mpl_text_cstr(&t);
 }
 
-int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq,
+int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sink_account *account, uint64_t batch_seq,
                   const struct mpl_candidates *candidates)
 {
     struct description *d = malloc(sizeof *d);
-    *s = (struct mpl_sink){.index = index, .like = index, .level = INT32_MIN, .fd = -1, .file = {.fd = -1}};
+    *s = (struct mpl_sink){
+        .index = index, .like = index, .level = INT32_MIN, .account = account, .fd = -1, .file = {.fd = -1}};
     if (!d)
         return mpl_fail(ENOMEM, "sink %u: out of memory", index);
     int error = read_description(d, dir_fd, index);
@@ -155,10 +169,11 @@ int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch
     return error;
 }
 
-void mpl_sink_close(struct mpl_sink *s)
+bool mpl_sink_close(struct mpl_sink *s)
 {
+    bool has_ended = true;
     if (s->is_stream)
-        mpl_stream_close(s);
+        has_ended = mpl_stream_close(s);
     else
         mpl_batch_close(s);
     if (s->file.fd >= 0)
@@ -171,6 +186,7 @@ void mpl_sink_close(struct mpl_sink *s)
     free(s->date_format);
     free(s->encoded);
     free(s->line);
+    return has_ended;
 }
 
 /* The line in the sink's encoding; the result is good until the next call. len 0: out of memory. */
@@ -192,10 +208,10 @@ static struct mpl_str encode(struct mpl_sink *s, struct mpl_str line)
     return (struct mpl_str){t.data, t.len};
 }
 
-void mpl_sink_count_lost(struct mpl_sink *s)
+void mpl_sink_count_lost(struct mpl_sink *s, const struct mpl_line *line, uint64_t weight)
 {
-    if (s->records_lost)
-        atomic_fetch_add_explicit(s->records_lost, 1, memory_order_relaxed);
+    s->account->lost += !line->is_own;
+    s->account->untold += weight;
 }
 
 enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str line, bool may_wait)
@@ -207,13 +223,14 @@ enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str li
                         : mpl_batch_offer(s, dir_fd, s->offered.len);
 }
 
-void mpl_sink_take(struct mpl_sink *s, int level)
+void mpl_sink_take(struct mpl_sink *s, const struct mpl_line *line)
 {
     if (s->is_stream)
         mpl_stream_take(s, s->offered);
     else
-        mpl_batch_take(s, s->offered, level >= MPL_LEVEL_ERROR);
-    s->batch_records++;
+        mpl_batch_take(s, s->offered, line);
+    s->account->records += !line->is_own;
+    s->account->bytes += s->offered.len;
 }
 
 void mpl_sink_prepare(struct mpl_sink *s, uint64_t tag)
@@ -228,5 +245,4 @@ void mpl_sink_decided(struct mpl_sink *s)
 {
     if (s->is_stream)
         mpl_stream_decided(s);
-    s->batch_records = 0;
 }

@@ -41,10 +41,7 @@ struct mpl_sink {
     size_t encoded_cap;
     struct mpl_str offered;
 
-    /* both kinds: the account of this sink; relaxed, for stat */
-    _Atomic uint64_t *records_written, *records_lost, *bytes_written;
-    uint64_t batch_records; /* in the batch that is being filled */
-    uint64_t lost_reported;
+    struct mpl_sink_account *account; /* the collector's working copy */
 
     /* regular file */
     struct mpl_file file;
@@ -53,17 +50,20 @@ struct mpl_sink {
     struct mpl_batch *batch;
     uint64_t batch_map_bytes;
     uint64_t len; /* bytes and records of the batch that is being filled */
-    uint32_t count;
+    uint32_t count, own_count;
+    uint64_t oldest_stamp;
+    unsigned create_mode; /* of the file, if it has been deleted before we open it */
     enum mpl_fsync fsync;
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;
-    bool is_failing;  /* the last write failed; the batch waits */
-    bool is_given_up; /* for longer than block_timeout: its records are lost, others go on */
+    bool is_failing; /* the last write failed; the batch waits */
+    bool is_resumed; /* what a predecessor was writing has been looked for in the file */
     uint64_t failing_since_ns, retry_ns, backoff_ns;
 
     /* stream */
     struct mpl_stream *stream;
-    uint64_t write_pos;          /* of what is being filled; in force is stream->write_pos */
+    uint64_t write_pos;          /* of what is being filled; in force is the writer's */
+    uint64_t first_read_pos;     /* where the writer begins */
     uint64_t allocated_bytes;    /* of the data area */
     int fd;                      /* what the writer thread is to write to; -1: nowhere */
     uint64_t dev, ino;           /* what it must be */
@@ -73,13 +73,24 @@ struct mpl_sink {
 
 enum mpl_append { MPL_APPENDED, MPL_APPEND_FULL, MPL_APPEND_LOST };
 
-/* Reads sink<index> and opens what it names. `batch_seq`: what is decided; a batch that a predecessor had decided and
- * not finished is left pending. 0 or -errno with a sentence; then the sink loses its records, and others go on. */
-int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq,
-                  const struct mpl_candidates *candidates);
-void mpl_sink_close(struct mpl_sink *s);
+/* What is known of a line besides its text. */
+struct mpl_line {
+    int level;
+    bool is_own; /* not a record that somebody logged */
+    uint64_t stamp;
+};
 
-/* Opens the regular file if it is not open. 0 or -errno with a sentence. */
+/* Reads sink<index> and opens what it names. `account`: this sink's, as it was decided. `batch_seq`: what is decided; a
+ * batch that a predecessor had decided and not finished is left pending. 0 or -errno with a sentence; then the sink
+ * loses its records, and others go on. */
+int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sink_account *account, uint64_t batch_seq,
+                  const struct mpl_candidates *candidates);
+/* False: a thread is stuck in a write and goes on using what it was given, the wake word among it, until the process
+ * ends. */
+bool mpl_sink_close(struct mpl_sink *s);
+
+/* Opens the regular file if it is not open, and finds out what a predecessor has written there. 0 or -errno with a
+ * sentence. */
 int mpl_sink_open_file(struct mpl_sink *s);
 
 /* Is there room for a line (UTF-8, newline at its end)? MPL_APPEND_FULL: the batch must be decided first, or, with
@@ -88,9 +99,10 @@ int mpl_sink_open_file(struct mpl_sink *s);
 enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str line, bool may_wait);
 
 /* Appends the line that was offered last and found room. */
-void mpl_sink_take(struct mpl_sink *s, int level);
+void mpl_sink_take(struct mpl_sink *s, const struct mpl_line *line);
 
-void mpl_sink_count_lost(struct mpl_sink *s);
+/* It will not have that line, which stands for `weight` records. */
+void mpl_sink_count_lost(struct mpl_sink *s, const struct mpl_line *line, uint64_t weight);
 
 /* Puts what is being filled under `tag`: it becomes fact when batch_seq is stored. */
 void mpl_sink_prepare(struct mpl_sink *s, uint64_t tag);
@@ -103,11 +115,14 @@ void mpl_sink_decided(struct mpl_sink *s);
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
 void mpl_batch_close(struct mpl_sink *s);
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes);
-void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, bool is_error);
+void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line);
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag);
 
 /* Is there something decided that is not in the file yet? */
 bool mpl_batch_is_pending(const struct mpl_sink *s);
+
+/* How many records that is, lines of our own left out. */
+uint64_t mpl_batch_waiting(const struct mpl_sink *s);
 
 /* Writes it. 0 or -errno with a sentence. */
 int mpl_batch_write(struct mpl_sink *s);
@@ -124,7 +139,7 @@ void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
 /* ---- stream.c ---- */
 
 int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
-void mpl_stream_close(struct mpl_sink *s);
+bool mpl_stream_close(struct mpl_sink *s); /* as mpl_sink_close */
 enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes, bool may_wait);
 void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes);
 void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag);

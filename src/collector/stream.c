@@ -41,6 +41,9 @@ struct mpl_stream_writer {
     const char *data;
     int fd;
     uint64_t chunk_bytes;
+    /* How far the bytes are there, and how far they are written. Those in the stream are for a successor alone. */
+    _Atomic uint64_t write_pos;    /* main thread: release; writer: acquire */
+    _Atomic uint64_t read_pos;     /* writer, after write(): seq_cst against is_awaited; main thread */
     _Atomic uint32_t *wake_word;   /* the collector's main thread */
     _Atomic uint32_t work;         /* futex: main thread adds 1 when there is more, or to finish */
     _Atomic uint32_t is_awaited;   /* main thread wants to know of the next progress. seq_cst against read_pos */
@@ -63,7 +66,7 @@ static void tell_main(struct mpl_stream_writer *w)
  */
 static uint64_t chunk_len(const struct mpl_stream_writer *w, uint64_t from, uint64_t available)
 {
-    uint64_t mask = w->stream->data_bytes - 1, limit = available < w->chunk_bytes ? available : w->chunk_bytes;
+    uint64_t mask = MPL_STREAM_DATA_BYTES - 1, limit = available < w->chunk_bytes ? available : w->chunk_bytes;
     if (available <= w->chunk_bytes)
         return available;
     for (uint64_t n = limit; n > 0; n--) {
@@ -76,10 +79,9 @@ static uint64_t chunk_len(const struct mpl_stream_writer *w, uint64_t from, uint
 /* One write. Bytes written, 0: not now, or -errno. */
 static ssize_t write_some(struct mpl_stream_writer *w, uint64_t from, uint64_t available)
 {
-    uint64_t mask = w->stream->data_bytes - 1, n = chunk_len(w, from, available);
-    uint64_t first = w->stream->data_bytes - (from & mask) < n ? w->stream->data_bytes - (from & mask) : n;
-    struct iovec parts[2] = {{(void *)(uintptr_t)(w->data + (from & mask)), first},
-                             {(void *)(uintptr_t)w->data, n - first}};
+    uint64_t at = from & (MPL_STREAM_DATA_BYTES - 1), n = chunk_len(w, from, available);
+    uint64_t first = MPL_STREAM_DATA_BYTES - at < n ? MPL_STREAM_DATA_BYTES - at : n;
+    struct iovec parts[2] = {{(void *)(uintptr_t)(w->data + at), first}, {(void *)(uintptr_t)w->data, n - first}};
     ssize_t written = writev(w->fd, parts, n > first ? 2 : 1);
     if (written >= 0)
         return written;
@@ -98,12 +100,12 @@ static void *run_writer(void *arg)
 {
     struct mpl_stream_writer *w = arg;
     struct mpl_stream *st = w->stream;
-    uint64_t read_pos = atomic_load_explicit(&st->read_pos, memory_order_relaxed);
+    uint64_t read_pos = atomic_load_explicit(&w->read_pos, memory_order_relaxed);
     int error = 0;
     while (!error) {
         uint32_t work = atomic_load(&w->work);
         /* Acquire: partner is mpl_stream_decided; the bytes are there. */
-        uint64_t write_pos = atomic_load_explicit(&st->write_pos, memory_order_acquire);
+        uint64_t write_pos = atomic_load_explicit(&w->write_pos, memory_order_acquire);
         if (write_pos == read_pos) {
             if (atomic_load(&w->is_finishing))
                 break;
@@ -118,11 +120,11 @@ static void *run_writer(void *arg)
         if (n < 0)
             error = (int)-n;
         read_pos += n > 0 ? (uint64_t)n : 0;
+        atomic_store_explicit(&st->read_pos, read_pos, memory_order_release); /* partner: a successor's take_progress */
         /* Partners: mpl_stream_offer, which uses the room again; mpl_stream_await, which does the reverse of these two.
          */
-        atomic_store(&st->read_pos, read_pos);
+        atomic_store(&w->read_pos, read_pos);
         tell_main(w);
-        atomic_fetch_add_explicit(&st->bytes_written, n > 0 ? (uint64_t)n : 0, memory_order_relaxed);
     }
     atomic_store(&w->error, error);
     close(w->fd);
@@ -156,6 +158,8 @@ int mpl_stream_start(struct mpl_sink *s, int fd, _Atomic uint32_t *wake_word)
     w->stream = s->stream;
     w->data = (const char *)s->stream + MPL_STREAM_HEAD_BYTES;
     w->fd = fd;
+    atomic_init(&w->read_pos, s->first_read_pos);
+    atomic_init(&w->write_pos, s->write_pos);
     w->chunk_bytes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? FILE_CHUNK_BYTES : CHUNK_BYTES;
     w->wake_word = wake_word;
     int error = start_thread(w);
@@ -178,14 +182,15 @@ static void take_progress(struct mpl_sink *s, uint64_t batch_seq)
         uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
         if (tag > batch_seq)
             atomic_store_explicit(&p->tag, 0, memory_order_release);
-        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
             best = p;
     }
-    uint64_t read_pos = atomic_load_explicit(&s->stream->read_pos, memory_order_relaxed);
-    s->write_pos = best && best->write_pos > read_pos ? best->write_pos : read_pos;
-    if (s->write_pos - read_pos > s->stream->data_bytes)
+    uint64_t read_pos = atomic_load_explicit(&s->stream->read_pos, memory_order_acquire);
+    uint64_t decided_pos = best ? best->write_pos : 0;
+    s->write_pos = decided_pos > read_pos ? decided_pos : read_pos;
+    if (s->write_pos - read_pos > MPL_STREAM_DATA_BYTES)
         s->write_pos = read_pos; /* damaged: what is left of it cannot be told */
-    s->lost_reported = best ? best->lost_reported : 0;
+    s->first_read_pos = read_pos;
     atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release);
 }
 
@@ -212,17 +217,16 @@ int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
     }
     if (!s->stream)
         return mpl_fail(EPROTO, "session file stream%u: is damaged", s->index);
-    s->records_written = &s->stream->records_written;
-    s->records_lost = &s->stream->records_lost;
-    s->bytes_written = &s->stream->bytes_written;
     take_progress(s, batch_seq);
     return 0;
 }
 
-void mpl_stream_close(struct mpl_sink *s)
+bool mpl_stream_close(struct mpl_sink *s)
 {
     struct mpl_stream_writer *w = s->writer;
-    if (w && atomic_load(&w->is_over)) {
+    mpl_stream_finish(s);
+    bool has_ended = !w || atomic_load(&w->is_over);
+    if (w && has_ended) {
         pthread_join(w->thread, NULL);
         free(w);
     } else if (w) {
@@ -233,6 +237,7 @@ void mpl_stream_close(struct mpl_sink *s)
     if (s->stream)
         mpl_unmap(s->stream, MPL_STREAM_HEAD_BYTES + MPL_STREAM_DATA_BYTES);
     s->stream = NULL;
+    return has_ended;
 }
 
 static bool is_over(const struct mpl_sink *s) { return !s->writer || atomic_load(&s->writer->is_over); }
@@ -249,7 +254,7 @@ static bool allocate(struct mpl_sink *s, int dir_fd, uint64_t bytes)
     if (bytes <= s->allocated_bytes)
         return true;
     uint64_t until = (bytes + ALLOCATE_BYTES - 1) / ALLOCATE_BYTES * ALLOCATE_BYTES;
-    until = until < s->stream->data_bytes ? until : s->stream->data_bytes;
+    until = until < MPL_STREAM_DATA_BYTES ? until : MPL_STREAM_DATA_BYTES;
     int fd = open_file(dir_fd, s->index);
     bool is_there = fd >= 0 && mpl_os_allocate(fd, MPL_STREAM_HEAD_BYTES, until) == 0;
     if (fd >= 0)
@@ -261,13 +266,13 @@ static bool allocate(struct mpl_sink *s, int dir_fd, uint64_t bytes)
 
 enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes, bool may_wait)
 {
-    uint64_t size = s->stream->data_bytes, at = s->write_pos & (size - 1);
+    uint64_t size = MPL_STREAM_DATA_BYTES, at = s->write_pos & (size - 1);
     if (is_over(s) || bytes > size)
         return MPL_APPEND_LOST;
     if (may_wait)
         mpl_stream_await(s); /* before looking */
     /* Partner: run_writer, which has written those bytes out. */
-    uint64_t used = s->write_pos - atomic_load(&s->stream->read_pos);
+    uint64_t used = s->write_pos - atomic_load(&s->writer->read_pos);
     if (bytes <= size - used && allocate(s, dir_fd, at + bytes < size ? at + bytes : size))
         return MPL_APPENDED;
     return may_wait && used > 0 ? MPL_APPEND_FULL : MPL_APPEND_LOST;
@@ -275,7 +280,7 @@ enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes,
 
 void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes)
 {
-    uint64_t size = s->stream->data_bytes, at = s->write_pos & (size - 1);
+    uint64_t size = MPL_STREAM_DATA_BYTES, at = s->write_pos & (size - 1);
     char *data = (char *)s->stream + MPL_STREAM_HEAD_BYTES;
     uint64_t first = size - at < bytes.len ? size - at : bytes.len;
     memcpy(data + at, bytes.ptr, first);
@@ -290,15 +295,14 @@ void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag)
     uint64_t tag1 = atomic_load_explicit(&p[1].tag, memory_order_relaxed);
     p = tag0 > tag1 ? &p[1] : &p[0]; /* the one not in force */
     p->write_pos = s->write_pos;
-    p->lost_reported = s->lost_reported;
     atomic_store_explicit(&p->tag, tag, memory_order_release); /* in force once batch_seq reaches it */
 }
 
 void mpl_stream_decided(struct mpl_sink *s)
 {
-    atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release); /* partner: run_writer */
-    atomic_fetch_add_explicit(s->records_written, s->batch_records, memory_order_relaxed);
+    atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release);
     if (s->writer) {
+        atomic_store_explicit(&s->writer->write_pos, s->write_pos, memory_order_release); /* partner: run_writer */
         atomic_fetch_add(&s->writer->work, 1);
         mpl_os_futex_wake(&s->writer->work, 1);
     }
@@ -306,8 +310,8 @@ void mpl_stream_decided(struct mpl_sink *s)
 
 bool mpl_stream_is_drained(const struct mpl_sink *s)
 {
-    return is_over(s) || atomic_load_explicit(&s->stream->read_pos, memory_order_acquire) ==
-                             atomic_load_explicit(&s->stream->write_pos, memory_order_relaxed);
+    return is_over(s) || atomic_load_explicit(&s->writer->read_pos, memory_order_acquire) ==
+                             atomic_load_explicit(&s->writer->write_pos, memory_order_relaxed);
 }
 
 void mpl_stream_await(struct mpl_sink *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "collector/view.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,14 @@
 #include "shm/dir.h"
 #include "shm/map.h"
 #include "shm/segment.h"
+
+/* What is checked must be what is used: from here on the compiler may not look at the original again, which others can
+ * change at any time. */
+static void copy_out(void *to, const volatile void *from, size_t n)
+{
+    memcpy(to, (const void *)from, n);
+    atomic_signal_fence(memory_order_seq_cst);
+}
 
 /* ---- the file ---- */
 
@@ -37,7 +46,8 @@ static void *map_range(int fd, uint64_t size, uint64_t offset, uint64_t bytes)
 
 /* ---- progress ---- */
 
-/* What is in force, after tags of a batch that was never decided are cleared; the copy to be written next. */
+/* What is in force, after tags of a batch that was never decided are cleared; NULL: nothing yet. A copy without a tag
+ * may have been filled for such a batch. models/elect.pml. */
 static const struct mpl_ring_progress *ring_progress(struct mpl_ring *ring, uint64_t batch_seq)
 {
     const struct mpl_ring_progress *best = NULL;
@@ -46,7 +56,7 @@ static const struct mpl_ring_progress *ring_progress(struct mpl_ring *ring, uint
         uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
         if (tag > batch_seq)
             atomic_store_explicit(&p->tag, 0, memory_order_release);
-        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
             best = p;
     }
     return best;
@@ -65,18 +75,21 @@ static void take_names(struct mpl_ring_view *r, uint64_t batch_seq)
     }
     if (!best)
         return;
-    r->thread = best->thread;
-    r->process = best->process;
-    r->process_len = best->process_len <= MPL_NAME_MAX ? best->process_len : 0;
-    r->thread_len = best->thread_len <= MPL_NAME_MAX ? best->thread_len : 0;
-    memcpy(r->names, best->text, sizeof r->names);
+    struct mpl_names copy;
+    copy_out(&copy, best, sizeof copy);
+    r->thread = copy.thread;
+    r->process = copy.process;
+    r->process_len = copy.process_len <= MPL_NAME_MAX ? copy.process_len : 0;
+    r->thread_len = copy.thread_len <= MPL_NAME_MAX ? copy.thread_len : 0;
+    memcpy(r->names, copy.text, sizeof r->names);
 }
 
 static void take_ring_progress(struct mpl_ring_view *r, uint64_t batch_seq)
 {
     const struct mpl_ring_progress *p = ring_progress(r->ring, batch_seq);
     uint64_t read_pos = atomic_load_explicit(&r->ring->read_pos, memory_order_relaxed);
-    r->pos = p && p->read_pos > read_pos ? p->read_pos : read_pos;
+    uint64_t decided_pos = p ? p->read_pos : 0;
+    r->pos = (decided_pos > read_pos ? decided_pos : read_pos) & ~UINT64_C(7); /* as mpl_view_write_pos */
     r->seen = r->pos;
     if (p)
         memcpy(r->lost_reported, p->lost_reported, sizeof r->lost_reported);
@@ -93,7 +106,7 @@ static void take_segment_progress(struct mpl_member_view *m, uint64_t batch_seq)
         uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
         if (tag > batch_seq)
             atomic_store_explicit(&p->tag, 0, memory_order_release);
-        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
             best = p;
     }
     if (best)
@@ -113,10 +126,12 @@ static struct mpl_ring_view *open_ring(struct mpl_member_view *m, int fd, uint64
         free(r);
         return NULL;
     }
-    uint64_t data_bytes = ring->data_bytes, bytes = mpl_os_page_round(MPL_PAGE_BYTES + data_bytes);
-    bool is_sound = ring->magic == MPL_RING_MAGIC && ring->data_offset == offset + MPL_PAGE_BYTES &&
-                    is_power_of_two(data_bytes) && data_bytes >= MPL_PAGE_BYTES && data_bytes < UINT64_C(1) << 40;
+    struct mpl_ring head;
+    copy_out(&head, ring, sizeof head);
     mpl_unmap(ring, MPL_PAGE_BYTES);
+    uint64_t data_bytes = head.data_bytes, bytes = mpl_os_page_round(MPL_PAGE_BYTES + data_bytes);
+    bool is_sound = head.magic == MPL_RING_MAGIC && head.data_offset == offset + MPL_PAGE_BYTES &&
+                    is_power_of_two(data_bytes) && data_bytes >= MPL_PAGE_BYTES && data_bytes < UINT64_C(1) << 40;
     ring = is_sound ? map_range(fd, size, offset, bytes) : NULL;
     if (!ring) {
         free(r);
@@ -125,6 +140,7 @@ static struct mpl_ring_view *open_ring(struct mpl_member_view *m, int fd, uint64
     *r = (struct mpl_ring_view){
         .ring = ring,
         .data = (char *)ring + MPL_PAGE_BYTES,
+        .data_offset = head.data_offset,
         .data_bytes = data_bytes,
         .map_bytes = bytes,
         .member = m,
@@ -134,13 +150,22 @@ static struct mpl_ring_view *open_ring(struct mpl_member_view *m, int fd, uint64
     return r;
 }
 
+static void close_ring(struct mpl_ring_view *r)
+{
+    mpl_unmap(r->ring, r->map_bytes);
+    free(r);
+}
+
+/* False: out of memory; then `r` is closed. */
 static bool add_ring(struct mpl_member_view *m, struct mpl_ring_view *r)
 {
     if (m->ring_count == m->ring_capacity) {
         uint32_t capacity = m->ring_capacity ? m->ring_capacity * 2 : 8;
         struct mpl_ring_view **ring = realloc(m->ring, capacity * sizeof *ring);
-        if (!ring)
+        if (!ring) {
+            close_ring(r);
             return false;
+        }
         m->ring = ring;
         m->ring_capacity = capacity;
     }
@@ -160,17 +185,24 @@ uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t bat
 {
     uint64_t offset = m->head ? next_ring_offset(m) : 0, size;
     uint32_t before = m->ring_count;
+    m->is_short = false;
     if (offset == 0)
         return 0;
     int fd = open_segment(dir_fd, m->serial, &size);
-    if (fd < 0)
+    if (fd < 0) {
+        m->is_short = mpl_os_is_shortage(fd);
         return 0;
-    /* Offsets only grow: a chain that does not is damaged, and could be endless. */
-    while (offset > m->last_ring_offset) {
+    }
+    /* Each lies behind the one before: a chain that does not is damaged, and could be endless, or map every page of the
+     * file a thousand times. */
+    while (offset != 0 && offset >= m->rings_end) {
+        errno = 0;
         struct mpl_ring_view *r = open_ring(m, fd, size, offset, batch_seq);
-        if (!r || !add_ring(m, r))
+        if (!r || !add_ring(m, r)) {
+            m->is_short = mpl_os_is_shortage(errno); /* else damaged */
             break;
-        m->last_ring_offset = offset;
+        }
+        m->rings_end = offset + r->map_bytes;
         offset = next_ring_offset(m);
     }
     close(fd);
@@ -186,7 +218,7 @@ static bool next_extent(struct mpl_member_view *m, int dir_fd)
     uint64_t offset = atomic_load_explicit(d->extent ? &d->extent->next_offset : &m->head->first_def_offset,
                                            memory_order_acquire);
     uint64_t size;
-    if (offset <= d->offset)
+    if (offset == 0 || offset < d->offset + d->map_bytes) /* as rings */
         return false;
     int fd = open_segment(dir_fd, m->serial, &size);
     if (fd < 0)
@@ -209,7 +241,7 @@ static bool next_extent(struct mpl_member_view *m, int dir_fd)
 
 static bool note_definition(struct mpl_member_view *m, uint32_t id, uint32_t index)
 {
-    if (id == 0 || id > UINT32_C(1) << MPL_SITE_BITS)
+    if (id == 0 || id >= UINT32_C(1) << MPL_LOGGER_BITS) /* sites and loggers count together, and no further */
         return false;
     if (id > m->def_capacity) {
         uint32_t capacity = id < 64 ? 64 : id * 2;
@@ -233,7 +265,7 @@ static uint64_t read_definition(struct mpl_member_view *m, uint64_t room)
     const char *at = (const char *)(m->def.extent + 1) + m->def.pos;
     if (room < sizeof def)
         return 0;
-    memcpy(&def, at, sizeof def);
+    copy_out(&def, at, sizeof def);
     uint64_t texts = (uint64_t)def.text_len + def.file_len + def.function_len;
     if (def.bytes % 8 != 0 || def.bytes > room || sizeof def + texts > def.bytes)
         return 0;
@@ -275,15 +307,18 @@ struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id,
 
 /* ---- the whole ---- */
 
-static void map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
+/* False: descriptors or memory are missing. */
+static bool map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
 {
     struct stat st;
     uint64_t size;
     int fd = open_segment(dir_fd, m->serial, &size);
     if (fd < 0)
-        return;
+        return !mpl_os_is_shortage(fd);
     m->head_bytes = mpl_os_page_round(sizeof *m->head);
+    errno = 0;
     m->head = map_range(fd, size, 0, m->head_bytes);
+    bool is_short = !m->head && mpl_os_is_shortage(errno);
     if (m->head && (m->head->magic != MPL_SEGMENT_MAGIC || m->head->abi_version != MPL_ABI_VERSION)) {
         mpl_unmap(m->head, m->head_bytes);
         m->head = NULL;
@@ -294,6 +329,7 @@ static void map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
         take_segment_progress(m, batch_seq);
     }
     close(fd);
+    return !is_short;
 }
 
 struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batch_seq, struct mpl_defs *defs)
@@ -304,16 +340,16 @@ struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batc
     m->pid_fd = -1;
     m->serial = serial;
     m->defs = defs;
-    map_head(m, dir_fd, batch_seq);
-    return m;
+    if (map_head(m, dir_fd, batch_seq))
+        return m;
+    free(m);
+    return NULL;
 }
 
 void mpl_view_close(struct mpl_member_view *m)
 {
-    for (uint32_t i = 0; i < m->ring_count; i++) {
-        mpl_unmap(m->ring[i]->ring, m->ring[i]->map_bytes);
-        free(m->ring[i]);
-    }
+    for (uint32_t i = 0; i < m->ring_count; i++)
+        close_ring(m->ring[i]);
     if (m->def.extent)
         mpl_unmap((void *)(uintptr_t)m->def.extent, m->def.map_bytes);
     if (m->head)
@@ -333,7 +369,7 @@ bool mpl_view_peek(struct mpl_ring_view *r, uint64_t *corrupt_bytes)
     while (r->pos < r->head) {
         uint64_t offset = r->pos & (r->data_bytes - 1), room = r->data_bytes - offset, left = r->head - r->pos;
         struct mpl_record_head head;
-        memcpy(&head.kind_words, r->data + offset, sizeof head.kind_words); /* 8 bytes are there: all sizes are */
+        copy_out(&head.kind_words, r->data + offset, sizeof head.kind_words); /* 8 bytes are there: all sizes are */
         uint64_t bytes = mpl_bytes_of(head.kind_words);
         bool is_pad = mpl_kind_of(head.kind_words) == MPL_RECORD_PAD;
         if (bytes == 0 || bytes > room || bytes > left || (is_pad ? bytes != room : bytes < sizeof head)) {

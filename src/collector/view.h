@@ -14,7 +14,7 @@ struct mpl_member_view;
 struct mpl_ring_view {
     struct mpl_ring *ring;
     const char *data;
-    uint64_t data_bytes, map_bytes;
+    uint64_t data_offset, data_bytes, map_bytes;
     struct mpl_member_view *member;
 
     /* reading */
@@ -37,6 +37,7 @@ struct mpl_ring_view {
     uint32_t process;
     uint16_t process_len, thread_len;
     char names[2 * MPL_NAME_MAX];
+    uint64_t source;    /* a number for what the names are now; 0: none yet */
     bool names_changed; /* since the last batch was decided */
 
     uint64_t lost_reported[MPL_RING_LOSSES]; /* as of the batch that is being filled */
@@ -65,20 +66,22 @@ struct mpl_member_view {
     uint32_t *def_index;   /* by id - 1: index in defs, UINT32_MAX: none */
     uint32_t def_count, def_capacity;
 
+    bool is_short; /* not all rings that are linked could be opened: descriptors or memory were missing */
     struct mpl_ring_view **ring;
     uint32_t ring_count, ring_capacity;
-    uint64_t last_ring_offset;
+    uint64_t rings_end; /* in the file: the next one lies behind it */
 
     bool is_touched; /* losses of the segment in the batch that is being filled */
     uint64_t lost_reported[MPL_SEGMENT_LOSSES];
 };
 
 /* Maps a member's segment, or as much of it as is sound. `batch_seq`: what is decided; tags above it are cleared. NULL:
- * out of memory. A segment that cannot be mapped gives a view without rings. */
+ * out of memory or descriptors. A segment that is not there, or damaged, gives a view without rings. */
 struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batch_seq, struct mpl_defs *defs);
 void mpl_view_close(struct mpl_member_view *m);
 
-/* Takes in rings that were linked since the last time; returns how many. The new ones are the last of m->ring. */
+/* Takes in rings that were linked since the last time; returns how many. The new ones are the last of m->ring. Sets or
+ * clears is_short. */
 uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq);
 
 /* The definition with that id; NULL: there is none. */
@@ -87,6 +90,13 @@ struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id,
 /* Looks at the record at r->pos: fills in key and record_bytes and passes over padding. False: r->pos has reached
  * r->head. What is no record makes the rest of the ring up to head count as corrupt (*corrupt_bytes). */
 bool mpl_view_peek(struct mpl_ring_view *r, uint64_t *corrupt_bytes);
+
+/* How far the ring is written. Producers store multiples of 8: what is in the other bits is nobody's. Acquire: partner
+ * is mpl_producer_commit; the records are there. */
+static inline uint64_t mpl_view_write_pos(const struct mpl_ring_view *r)
+{
+    return atomic_load_explicit(&r->ring->write_pos, memory_order_acquire) & ~UINT64_C(7);
+}
 
 /* Copies the record at r->pos out. */
 void mpl_view_copy(const struct mpl_ring_view *r, char *copy);

@@ -370,6 +370,8 @@ static int hex_digit(char c)
 static bool decode(struct mpl_str value, char *buffer, size_t size)
 {
     size_t n = 0;
+    if (size == 0)
+        return false; /* values before it have filled the buffer to its last byte */
     for (size_t i = 0; i < value.len; i++) {
         char c = value.ptr[i];
         if (c == '%') {

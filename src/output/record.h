@@ -34,6 +34,10 @@ struct mpl_record {
     bool show_error;    /* append ": <strerror(error)> (errno N)" */
     uint64_t cut_bytes; /* > 0: append " ... [N bytes cut]" */
 
+    /* Records for which both are equal, and the first is not 0, agree in all attributes but the times, the message and
+     * what follows it: what was rendered for one may be shown for the next. */
+    uint64_t source, ids;
+
     struct mpl_str exception, stack; /* follow the line, each on lines of its own, as logging.Formatter.format does */
     struct mpl_str ready_line;       /* ptr not NULL: the whole line, formatted by the caller; all else is ignored */
 };

@@ -8,6 +8,7 @@
 
 #include <mplog.h>
 
+#include "base/cformat.h"
 #include "base/text.h"
 
 /* Finished text without a call site. */
@@ -22,7 +23,9 @@ struct mpl_log_fields {
 
 void mpl_log_fields(mplog_logger *logger, const struct mpl_log_fields *fields);
 
-/* A format that is rendered now. */
+/* A format that is rendered now: producer/message.h. */
+void mpl_log_rendered(mplog_logger *logger, const struct mpl_log_fields *fields, const struct mpl_cformat *f,
+                      struct mpl_str format, const struct mpl_arg *args, int error, bool show_error);
 void mpl_log_format(mplog_logger *logger, const struct mpl_log_fields *fields, const char *format, va_list arguments);
 
 #endif

@@ -3,12 +3,11 @@
  * Records whose text is ready, and records that carry their attributes themselves.
  */
 #include <errno.h>
-#include <sys/mman.h>
 
-#include "base/cformat.h"
 #include "base/os.h"
 #include "producer/direct.h"
 #include "producer/log.h"
+#include "producer/message.h"
 #include "producer/record.h"
 #include "producer/site.h"
 #include "producer/space.h"
@@ -177,44 +176,28 @@ void mpl_log_fields(mplog_logger *logger, const struct mpl_log_fields *fields)
     write_out(&d);
 }
 
-#define FORMAT_STACK_BYTES 512u
-
-/* Renders into `stack`, or, where that is too small, into pages that the caller unmaps; cut at MPL_MESSAGE_MAX. */
-static struct mpl_text render(const struct mpl_cformat *f, struct mpl_str format, const struct mpl_arg *args,
-                              char *stack)
+void mpl_log_rendered(mplog_logger *logger, const struct mpl_log_fields *fields, const struct mpl_cformat *f,
+                      struct mpl_str format, const struct mpl_arg *args, int error, bool show_error)
 {
-    struct mpl_text t = {stack, 0, FORMAT_STACK_BYTES};
-    mpl_cformat_render(f, format, args, errno, &t);
-    if (mpl_text_fits(&t))
-        return t;
-    size_t bytes = (size_t)mpl_os_page_round(t.len < MPL_MESSAGE_MAX ? t.len : MPL_MESSAGE_MAX);
-    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED)
-        return (struct mpl_text){stack, FORMAT_STACK_BYTES, FORMAT_STACK_BYTES};
-    struct mpl_text long_text = {pages, 0, bytes};
-    mpl_cformat_render(f, format, args, errno, &long_text);
-    return long_text;
+    struct mpl_log_fields with_message = *fields;
+    struct mpl_message m;
+    mpl_message_render(&m, f, format, args, error, show_error);
+    with_message.message = m.text;
+    mpl_log_fields(logger, &with_message);
+    mpl_message_free(&m);
 }
 
 void mpl_log_format(mplog_logger *logger, const struct mpl_log_fields *fields, const char *format, va_list arguments)
 {
     struct mpl_cformat f;
     struct mpl_arg args[MPL_CFORMAT_ARGS_MAX];
-    char stack[FORMAT_STACK_BYTES];
     struct mpl_log_fields with_message = *fields;
-    int saved_errno = errno;
+    int error = errno;
     if (mpl_cformat_parse(&f, mpl_str_from(format)) < 0) {
         with_message.message = mpl_str_from(format);
         mpl_log_fields(logger, &with_message);
         return;
     }
     mpl_cformat_fetch(&f, arguments, args);
-    void *locale = mpl_cformat_use_c_locale();
-    struct mpl_text t = render(&f, mpl_str_from(format), args, stack);
-    mpl_cformat_restore_locale(locale);
-    with_message.message = (struct mpl_str){t.data, mpl_text_fits(&t) ? t.len : t.cap};
-    mpl_log_fields(logger, &with_message);
-    if (t.data != stack)
-        munmap(t.data, t.cap);
-    errno = saved_errno;
+    mpl_log_rendered(logger, fields, &f, mpl_str_from(format), args, error, false);
 }

@@ -74,6 +74,8 @@ static uint64_t measure(struct call *c)
     uint64_t sum = 0;
     for (uint32_t i = 0; i < c->format.arg_count; i++) {
         c->len[i] = is_string(c, i) ? string_len(c, i) : 0;
+        if (c->format.arg[i].class == MPL_ARG_STRING && c->args[i].str.ptr)
+            c->args[i].str.len = c->len[i]; /* for those who render it here */
         sum += c->len[i] == MPL_STRING_NULL ? 0 : c->len[i];
     }
     return sum;
@@ -158,22 +160,19 @@ static enum outcome write_record(struct mpl_producer *p, struct call *c)
     return WRITTEN;
 }
 
+static bool shows_error(const struct call *c) { return (c->site->flags & MPLOG_SITE_ERRNO_) != 0; }
+
 /* There is no room for more call sites: the message is formatted now and carries its facts itself. */
 static void write_undefined(const struct call *c)
 {
-    char stack[512];
-    struct mpl_text t = {stack, 0, sizeof stack};
-    void *locale = mpl_cformat_use_c_locale();
-    mpl_cformat_render(&c->format, mpl_str_from(c->site->format), c->args, c->error, &t);
-    mpl_cformat_restore_locale(locale);
     struct mpl_log_fields fields = {
         .level = c->level,
-        .message = {stack, mpl_text_fits(&t) ? t.len : t.cap},
         .path = mpl_str_from(c->site->file),
         .function = mpl_str_from(c->site->function),
         .line = c->site->line,
     };
-    mpl_log_fields(&c->logger->public, &fields);
+    mpl_log_rendered(&c->logger->public, &fields, &c->format, mpl_str_from(c->site->format), c->args, c->error,
+                     shows_error(c));
 }
 
 void mpl_log_slow(struct mplog_site *site, mplog_logger *logger, int level, const uint64_t *words)
@@ -194,8 +193,7 @@ void mpl_log_slow(struct mplog_site *site, mplog_logger *logger, int level, cons
         if (p)
             mpl_producer_end(p);
         else if (!is_nested)
-            mpl_direct_format(level, &c.format, mpl_str_from(site->format), c.args, c.error,
-                              (site->flags & MPLOG_SITE_ERRNO_) != 0);
+            mpl_direct_format(level, &c.format, mpl_str_from(site->format), c.args, c.error, shows_error(&c));
     } while (outcome == RESTARTED);
     if (outcome == UNDEFINED)
         write_undefined(&c);

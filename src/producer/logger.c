@@ -14,7 +14,12 @@
 /* Before any session there is nothing to override. */
 static const unsigned no_generation;
 
-static struct mpl_logger root = {{MPLOG_INFO, 0, &no_generation}, 0, MPLOG_INFO, NULL, "root", 4};
+/* The level of a session that this process belongs to by birth is found out with the first question about any level:
+ * until then no logger is up to date. */
+#define STALE_GENERATION 1u
+static bool is_root_level_known;
+
+static struct mpl_logger root = {{MPLOG_INFO, STALE_GENERATION, &no_generation}, 0, MPLOG_INFO, NULL, "root", 4};
 
 static struct mpl_logger *table[BUCKETS];
 static char *arena;
@@ -85,6 +90,10 @@ static int effective_level(uint32_t generation, struct mpl_str name)
 
 void mpl_logger_refresh(struct mpl_logger *l)
 {
+    if (!is_root_level_known) {
+        __atomic_store_n(&l->public.generation, STALE_GENERATION, __ATOMIC_RELAXED);
+        return;
+    }
     const _Atomic uint32_t *shared = mpl_process.control ? &mpl_process.control->head.level_generation : NULL;
     /* Acquire: partner is mpl_control_set_override, which fills the copy before it changes the generation. */
     uint32_t generation = shared ? atomic_load_explicit(shared, memory_order_acquire) : 0;
@@ -130,8 +139,15 @@ struct mpl_logger *mpl_logger_get(const char *name)
     return l ? l : add(wanted);
 }
 
+void mpl_logger_settle(void)
+{
+    if (!is_root_level_known)
+        mpl_logger_set_level(&root, mpl_process_host.level_fn());
+}
+
 void mpl_logger_set_level(struct mpl_logger *l, int level)
 {
     l->own_level = level;
+    is_root_level_known = is_root_level_known || l == &root;
     mpl_logger_refresh_all();
 }

@@ -32,7 +32,10 @@ struct mpl_str mpl_logger_name(const struct mpl_logger *l);
 /* Sets the own level of one logger and the effective levels of all below it. */
 void mpl_logger_set_level(struct mpl_logger *l, int level);
 
-/* Brings the effective level of `l` up to date with the session's overrides. */
+/* Finds out the root's level if nobody has set it: that of the session a first record would join. */
+void mpl_logger_settle(void);
+
+/* Brings the effective level of `l` up to date with the session's overrides, once the root's is known. */
 void mpl_logger_refresh(struct mpl_logger *l);
 
 /* All of them: after a session was joined or left. */

@@ -117,6 +117,8 @@ void mpl_process_set_name(const char *name)
     atomic_fetch_add_explicit(&mpl_process.epoch, 1, memory_order_relaxed);
 }
 
+#define COMM_MAX 15
+
 void mpl_process_default_name(void)
 {
     if (mpl_process.name_len > 0)
@@ -128,5 +130,8 @@ void mpl_process_default_name(void)
         close(fd);
     if (n > 1)
         name[n - 1] = '\0'; /* the newline */
-    mpl_process_set_name(name);
+    /* The kernel keeps 15 characters, but a name that somebody has set on purpose. */
+    const char *whole = program_invocation_short_name;
+    bool is_cut = n > COMM_MAX && strncmp(name, whole, COMM_MAX) == 0;
+    mpl_process_set_name(is_cut ? whole : name);
 }

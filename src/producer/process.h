@@ -30,6 +30,7 @@ enum mpl_membership {
  * lock. */
 struct mpl_process_host {
     int (*join_fn)(void);    /* NEW or INHERITED -> MEMBER; 0 or -errno with a sentence */
+    int (*level_fn)(void);   /* NEW: the level of the session that join_fn would join or start */
     void (*forked_fn)(void); /* this process is a fresh child: forget what belongs to the parent */
     /* Called without the lock: starts a collector if there is none. */
     void (*need_collector_fn)(void);

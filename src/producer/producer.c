@@ -191,24 +191,37 @@ void mpl_producer_names_changed(void)
 
 static uint32_t current_epoch(void) { return atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed); }
 
-static void count_unwritten(bool is_nested)
+static void count_nested(void)
 {
     /* Inside a log call of this thread the segment stays: detaching waits for `busy`. Elsewhere it may be on its way
      * out. */
     bool is_safe = mpl_thread.producer && atomic_load_explicit(&mpl_thread.producer->busy, memory_order_relaxed);
-    unsigned cause = is_nested ? MPL_LOST_NESTED : MPL_LOST_NO_RING;
     _Atomic uint64_t *counters = is_safe && mpl_process.segment.head ? mpl_process.segment.head->lost
                                                                      : mpl_process.lost_unattached;
-    atomic_fetch_add_explicit(&counters[cause], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&counters[MPL_LOST_NESTED], 1, memory_order_relaxed);
 }
 
-/* What was counted while there was no segment belongs into the log now. Under the process's lock. */
+/* What was counted while the segment was out of reach belongs into the log now. While the segment stays: under the
+ * process's lock, or with `busy` set. */
 static void report_unattached(void)
 {
     for (unsigned cause = 0; cause < MPL_SEGMENT_LOSSES; cause++) {
+        if (atomic_load_explicit(&mpl_process.lost_unattached[cause], memory_order_relaxed) == 0)
+            continue;
         uint64_t n = atomic_exchange_explicit(&mpl_process.lost_unattached[cause], 0, memory_order_relaxed);
         atomic_fetch_add_explicit(&mpl_process.segment.head->lost[cause], n, memory_order_relaxed);
     }
+}
+
+/* There is no memory for any ring. */
+static void count_without_ring(void)
+{
+    atomic_fetch_add_explicit(&mpl_process.lost_unattached[MPL_LOST_NO_RING], 1, memory_order_relaxed);
+    if (!mpl_process_lock())
+        return;
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+        report_unattached();
+    mpl_process_unlock();
 }
 
 /* Brings `p` up to date with the process. Under the process's lock. */
@@ -344,7 +357,7 @@ static struct mpl_producer *begin_attached(void)
         if (p->is_shared && !p->ring) {
             p = begin_shared();
             if (!p) {
-                count_unwritten(false);
+                count_without_ring();
                 return NULL;
             }
         }
@@ -362,7 +375,7 @@ struct mpl_producer *mpl_producer_begin(bool *is_nested)
     *is_nested = mpl_thread.is_in_slow_path || mpl_process_is_locked_here() ||
                  (p && atomic_load_explicit(&p->busy, memory_order_relaxed));
     if (*is_nested) {
-        count_unwritten(true);
+        count_nested();
         return NULL;
     }
     mpl_thread.is_in_slow_path = true;
@@ -395,6 +408,8 @@ void mpl_producer_unlock(struct mpl_producer *p)
 
 void mpl_producer_end(struct mpl_producer *p)
 {
+    if (!mpl_producer_is_restarted(p))
+        report_unattached(); /* by handlers that came while we had no right to the segment */
     atomic_store_explicit(&p->busy, 0, memory_order_release);
     if (is_the_shared_one(p))
         mpl_lock_release(shared_ring_lock());
@@ -413,7 +428,9 @@ void mpl_producer_notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch)
         return;
     int saved_errno = errno, state = mpl_os_cancel_disable();
     bool must_look = !is_cold || is_told;
-    if (is_cold && !mpl_wake_for_ring(mpl_process.control, p->ring))
+    /* After a promise too: a collector that had lost its lock may have renewed it for a ring that its successor takes
+     * for cold. models/watch.pml. */
+    if (!mpl_wake_for_ring(mpl_process.control, p->ring))
         must_look = true;
     if (must_look)
         mpl_process_host.need_collector_fn();

@@ -101,6 +101,17 @@ static void count_loss(struct mpl_producer *p, enum mpl_ring_loss cause)
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_release);
 }
 
+/* A ring stays full when its collector has died: who loses records looks after it, at most once a ms. */
+static void look_after_collector(struct mpl_producer *p)
+{
+    uint64_t stamp = mpl_clock_stamp(mpl_process.clock_kind);
+    if (stamp < p->check_stamp)
+        return;
+    p->check_stamp = stamp + mpl_process.ticks_per_ms;
+    mpl_wake_collector(mpl_process.control);
+    mpl_process_host.need_collector_fn();
+}
+
 /* Waits while the collector makes progress, in all at most block_timeout. After one wait in vain the ring is lossy:
  * calls return at once until read_pos moves, so that a stuck disk costs a program one timeout and not one per record.
  */
@@ -158,8 +169,11 @@ bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
     bool is_block = facts()->overflow == MPL_OVERFLOW_BLOCK;
     if (is_block && wait_for_room(p, bytes))
         return true;
-    if (!p->must_wait && !mpl_producer_is_restarted(p))
-        count_loss(p, is_block ? MPL_LOST_FULL : MPL_LOST_DROPPED);
+    if (!mpl_producer_is_restarted(p)) {
+        if (!p->must_wait)
+            count_loss(p, is_block ? MPL_LOST_FULL : MPL_LOST_DROPPED);
+        look_after_collector(p);
+    }
     return false;
 }
 

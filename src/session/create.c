@@ -18,29 +18,23 @@
 #include "base/os.h"
 #include "session/member.h"
 #include "session/session.h"
+#include "shm/alive.h"
 #include "shm/control.h"
 #include "shm/sinkfile.h"
 
 #define RING_INITIAL_BYTES 65536u /* a thousand records; larger ones cost 1.2 us a thread and KiB at the first call */
 
-static int read_boot_id(char boot_id[40])
-{
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, boot_id, 36);
-    if (fd >= 0)
-        close(fd);
-    return n == 36 ? 0 : -1; /* unknown stays "": then a reboot is told by the tmpfs being empty */
-}
-
 static void fill_facts(struct mpl_control_head *h, const struct mplog_options *o, const char *id, uint32_t sink_count)
 {
     memset(h, 0, sizeof *h);
     snprintf(h->session_id, sizeof h->session_id, "%s", id);
-    read_boot_id(h->boot_id);
+    mpl_alive_boot_id(h->boot_id); /* unknown: then a reboot is told by the tmpfs being empty */
     h->creator_pid = (uint32_t)getpid();
     h->clock_kind = mpl_clock_detect();
     h->stamp_base = mpl_clock_stamp(h->clock_kind);
     h->monotonic_base_ns = mpl_clock_monotonic_ns();
+    h->wall_base_ns = mpl_clock_wall_ns();
+    h->pulse = (struct mpl_pulse){h->stamp_base, h->wall_base_ns, h->clock_kind == MPL_CLOCK_MONOTONIC ? 1.0 : 0.0};
     h->level = o->level;
     h->overflow = o->overflow && strcmp(o->overflow, "drop") == 0 ? MPL_OVERFLOW_DROP : MPL_OVERFLOW_BLOCK;
     h->block_timeout_ns = (uint64_t)o->block_timeout_ms * 1000000;
@@ -92,7 +86,12 @@ static int add_sink(int dir_fd, uint32_t index, const char *kind, int fd, const 
 {
     static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
     struct mpl_text t = {buffer, 0, sizeof buffer};
+    struct stat st;
     int error = mpl_sink_describe(&t, kind, fd, s->text);
+    if (!error && s->options.o.log_file && stat(s->options.o.log_file, &st) == 0)
+        mpl_options_write_number(&t, "mode", st.st_mode & 0777);
+    if (!mpl_text_fits(&t))
+        error = mpl_fail(EINVAL, "options: are too long");
     return error ? error : mpl_sink_create(dir_fd, index, strcmp(kind, "file") != 0, (struct mpl_str){buffer, t.len});
 }
 
@@ -207,13 +206,13 @@ int mpl_session_create(struct mpl_entry *e, const char *id)
         if (!slash)
             return mpl_fail(EINVAL, "session directory %s: is not one", e->session->dir);
         *slash = '\0';
-        int error = mpl_dir_make_parent(parent);
+        int error = mpl_dir_parent(parent);
         return error ? error : create_below(e, parent, fresh);
     }
     int error = -ENOENT;
     mpl_dir_new_id(fresh);
     for (unsigned i = 0; mpl_dir_candidate(i, e->session->options.o.ring_dir, parent); i++) {
-        error = mpl_dir_make_parent(parent);
+        error = mpl_dir_parent(parent);
         error = error ? error : create_below(e, parent, fresh);
         if (!error)
             return 0;

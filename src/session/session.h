@@ -73,12 +73,19 @@ int mpl_sinks_add(struct mpl_session *s, const struct mpl_options *options, uint
 
 /* ---- the collector of a session ---- */
 
-enum mpl_start { MPL_START_AND_WAIT, MPL_START_ONLY };
+enum mpl_start {
+    MPL_START_AND_WAIT, /* returns when the collector serves the session */
+    MPL_START_ONLY,     /* returns at once; at most one process of the session tries at a time */
+    MPL_START_NOW,      /* returns at once */
+};
 
-/* Starts a collector if there is none: the helper, or a thread of this process. With MPL_START_AND_WAIT it returns when
- * the collector serves the session; else at once, and at most one process of the session tries at a time. 0 or -errno
+/* Starts a collector if there is none and the session is not over: the helper, or a thread of this process. 0 or -errno
  * with a sentence. Any thread; needs no lock as long as *s stays as it is. */
 int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how);
+
+/* Starts a collector, as `o` says what kind, for a session that is over and was left behind at `dir`. Returns at once:
+ * 0 or -errno with a sentence. */
+int mpl_session_start_recovery(const char *dir, const struct mpl_options *o);
 
 /* ---- the public calls (setup.c); each takes the process's lock itself ---- */
 

@@ -15,10 +15,12 @@
 #include "output/encoding.h"
 #include "output/file.h"
 #include "output/pattern.h"
+#include "producer/log.h"
 #include "producer/logger.h"
 #include "producer/process.h"
 #include "producer/producer.h"
 #include "session/member.h"
+#include "session/recover.h"
 #include "session/session.h"
 #include "session/spawn.h"
 #include "shm/control.h"
@@ -66,8 +68,18 @@ static int join(void)
     return 0;
 }
 
+static int level_by_birth(void)
+{
+    if (mpl_process_membership() != MPL_PROCESS_NEW)
+        return MPLOG_INFO;
+    if (mpl_session_find(&current, true))
+        return current.options.o.level;
+    /* A wrong environment is complained about when a record comes. */
+    return mpl_options_resolve(&next.options, NULL, true) == 0 ? next.options.o.level : MPLOG_INFO;
+}
+
 const struct mpl_process_host mpl_process_host = {
-    .join_fn = join, .forked_fn = forked, .need_collector_fn = need_collector};
+    .join_fn = join, .level_fn = level_by_birth, .forked_fn = forked, .need_collector_fn = need_collector};
 
 /* ---- set-up ---- */
 
@@ -126,10 +138,11 @@ static int open_log_file(struct trial *t, const struct mplog_options *o)
 
 static void close_log_file(struct trial *t, bool is_failure)
 {
+    struct stat st;
     next.pipe_fd = -1;
     if (!t->is_open)
         return;
-    if (is_failure && t->is_ours && t->file.is_regular)
+    if (is_failure && t->is_ours && t->file.is_regular && stat(t->file.path, &st) == 0 && st.st_size == 0)
         unlink(t->file.path); /* nothing half-done: it was not there before */
     mpl_file_close(&t->file);
 }
@@ -145,13 +158,19 @@ static void close_current(void)
     mpl_session_unexport(&current);
 }
 
+/* The collector is to notice that we have gone: if there is none, nobody would remove the session. */
+static void leave_current(void)
+{
+    mpl_member_leave(&current);
+    mpl_session_start_collector(&current, MPL_START_NOW);
+    close_current();
+}
+
 /* Leaves what this process was a member of, then becomes what `e` says. */
 static void switch_to(struct mpl_entry *e)
 {
-    if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
-        mpl_member_leave(&current);
-        close_current();
-    }
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+        leave_current();
     current = next;
     current.pipe_fd = -1;
     /* The strings of the options lie in the struct itself. */
@@ -199,6 +218,7 @@ static int set_up_new(void)
     error = error ? error : open_log_file(&t, &next.options.o);
     if (error)
         return error;
+    mpl_recover_before(next.options.o.log_file, &next.options, &current); /* before file_mode "w" empties the file */
     error = start_session(&t);
     close_log_file(&t, error != 0);
     if (!error)
@@ -251,6 +271,21 @@ static int set_up(const struct mplog_options *o)
     return set_up_new();
 }
 
+/* Why a session that wants a helper has none; said once, in the log. Not under the process's lock. */
+static void tell_of_thread(const char *reason)
+{
+    char line[640];
+    struct mpl_text t = {line, 0, sizeof line};
+    const char *collector = current.options.o.collector;
+    if (atomic_load(&mpl_process.control->head.collector_kind) != MPL_COLLECTOR_THREAD ||
+        (collector && strcmp(collector, "thread") == 0))
+        return;
+    mpl_text_printf(&t, "no helper process could be started, a thread of this process writes the log: %s",
+                    reason[0] ? reason : "it did not come up");
+    mpl_log_text(&mpl_logger_get("mplog")->public, MPLOG_WARNING,
+                 (struct mpl_str){line, t.len < t.cap ? t.len : t.cap});
+}
+
 int mpl_session_setup(const struct mplog_options *o)
 {
     /* What was logged under former options is in the file before anything under the new ones can be. */
@@ -258,10 +293,14 @@ int mpl_session_setup(const struct mplog_options *o)
         mpl_session_flush(EXIT_WAIT_MS);
     if (!mpl_process_lock())
         return mpl_fail(EDEADLK, "set-up: called from a signal handler inside mplog, or out of memory");
+    mpl_error_clear();
     int error = set_up(o);
-    if (!error && current.is_creator && !current.is_exported)
+    bool is_new = !error && current.is_creator && !current.is_exported;
+    if (is_new)
         mpl_session_export(&current);
     mpl_process_unlock();
+    if (is_new)
+        tell_of_thread(mpl_error_text());
     return error;
 }
 
@@ -286,10 +325,7 @@ int mpl_session_join_only(bool asks_parents)
     return error;
 }
 
-const struct mplog_options *mpl_session_options(void)
-{
-    return mpl_session_is_setup() ? &current.options.o : NULL;
-}
+const struct mplog_options *mpl_session_options(void) { return mpl_session_is_setup() ? &current.options.o : NULL; }
 
 int mpl_session_add_sink(const struct mplog_options *o, uint32_t *index)
 {
@@ -362,10 +398,8 @@ void mpl_session_shutdown(void)
     mpl_session_flush(EXIT_WAIT_MS);
     if (!mpl_process_lock())
         return;
-    if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
-        mpl_member_leave(&current);
-        close_current();
-    }
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+        leave_current();
     mpl_process_set_membership(MPL_PROCESS_DETACHED);
     mpl_process_unlock();
 }
@@ -389,8 +423,15 @@ __attribute__((destructor)) static void wait_at_exit(void)
 {
     if (!atomic_load_explicit(&mpl_process.guard, memory_order_relaxed))
         return;
-    if (mpl_collector_thread_serves(current.control_dev, current.control_ino))
-        mpl_session_shutdown(); /* its thread ends with the process */
-    else
-        mpl_session_flush(EXIT_WAIT_MS);
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER &&
+        atomic_load(&mpl_process.control->head.collector_kind) == MPL_COLLECTOR_THREAD) {
+        mpl_session_shutdown(); /* threads end with their processes: with the last of them, the session must */
+        return;
+    }
+    mpl_session_flush(EXIT_WAIT_MS);
+    if (mpl_process_lock()) { /* a collector that was killed with nothing left to write has left the session behind */
+        if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+            mpl_session_start_collector(&current, MPL_START_NOW);
+        mpl_process_unlock();
+    }
 }

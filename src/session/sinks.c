@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "output/file.h"
 #include "producer/process.h"
+#include "session/recover.h"
 #include "session/session.h"
 #include "shm/control.h"
 #include "shm/sinkfile.h"
@@ -91,6 +92,7 @@ int mpl_sinks_add(struct mpl_session *s, const struct mpl_options *options, uint
     int error = mpl_file_open(&file, &f, 0666);
     if (error)
         return error;
+    mpl_recover_before(options->o.log_file, &s->options, s);
     error = add(s, options, &file, index);
     mpl_file_close(&file);
     return error;

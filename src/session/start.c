@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/os.h"
+#include "collector/helper.h"
 #include "collector/thread.h"
 #include "session/session.h"
 #include "session/spawn.h"
@@ -96,9 +97,9 @@ static int start_thread(const struct mpl_session *s)
     return error == -EALREADY ? 0 : error;
 }
 
-static bool wants_helper(const struct mpl_session *s)
+static bool wants_helper(const struct mpl_options *o)
 {
-    return s->options.o.helper && !(s->options.o.collector && strcmp(s->options.o.collector, "thread") == 0);
+    return o->o.helper && !(o->o.collector && strcmp(o->o.collector, "thread") == 0);
 }
 
 /* Waits until the collector serves. False: it has died, or takes too long. `pid` 0: unknown. */
@@ -122,8 +123,8 @@ static bool wait_until_ready(struct mpl_control *c, pid_t pid)
 
 static int start(struct mpl_session *s, struct mpl_control *c, enum mpl_start how)
 {
-    pid_t pid = wants_helper(s) ? spawn_helper(s) : -ENOENT;
-    if (pid >= 0 && (how == MPL_START_ONLY || wait_until_ready(c, pid)))
+    pid_t pid = wants_helper(&s->options) ? spawn_helper(s) : -ENOENT;
+    if (pid >= 0 && (how != MPL_START_AND_WAIT || wait_until_ready(c, pid)))
         return 0;
     /* It cannot be executed, or it did not come up. */
     int error = start_thread(s);
@@ -167,11 +168,25 @@ int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how)
     int error = 0;
     if (!mpl_control_has_collector(fd)) {
         struct mpl_control *c = mpl_control_map(fd, NULL);
-        error = !c ? -ENOMEM : claim_start(c) || how == MPL_START_AND_WAIT ? start(s, c, how) : 0;
+        if (!c)
+            error = -ENOMEM;
+        else if (atomic_load(&c->head.state) != MPL_SESSION_REMOVED && (claim_start(c) || how != MPL_START_ONLY))
+            error = start(s, c, how);
         if (c)
             mpl_unmap(c, sizeof *c);
     }
     if (is_temporary)
         close(fd);
     return error;
+}
+
+int mpl_session_start_recovery(const char *dir, const struct mpl_options *o)
+{
+    char environment[ENVIRONMENT_BYTES], *envp[PASSED_ON + 1];
+    char *argv[] = {(char *)(uintptr_t)o->o.helper, (char[]){"collect"}, (char[]){MPL_HELPER_RECOVER},
+                    (char *)(uintptr_t)dir, NULL};
+    const int none[] = {-1}; /* what went to stderr has had its reader */
+    make_environment(envp, environment);
+    pid_t pid = wants_helper(o) ? mpl_spawn(argv, envp, none) : -ENOENT;
+    return pid >= 0 ? 0 : mpl_collector_thread_recover(dir);
 }

@@ -21,12 +21,16 @@ int mpl_control_create(int dir_fd, const struct mpl_control_head *facts);
 /* Opens an existing one after checking magic, version and size. -errno with a sentence: -EPROTO for another version. */
 int mpl_control_open(int dir_fd);
 
+/* The same for a descriptor of one: 0 or -errno with a sentence. */
+int mpl_control_check(int fd);
+
 /* Maps it: at `where` (replacing what is there) or anywhere if that is NULL. NULL on failure, with a sentence. */
 struct mpl_control *mpl_control_map(int fd, void *where);
 
 /* The lock that makes its holder the collector: a record lock on byte 0, of the process, released by its death, and by
  * its closing any descriptor of the file. True: we have it now. */
 bool mpl_control_lock(int fd);
+void mpl_control_unlock(int fd);
 
 /* Is somebody else the collector? False: nobody is, or the calling process itself. `fd` may be any descriptor of the
  * file. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -88,7 +89,7 @@ static int open_private(const char *path)
     return fd;
 }
 
-int mpl_dir_make_parent(char path[MPL_DIR_MAX])
+int mpl_dir_parent(char path[MPL_DIR_MAX])
 {
     struct mpl_text t = {path, strlen(path), MPL_DIR_MAX - 1};
     mpl_text_str(&t, MPL_STR("/mplog-"));
@@ -97,6 +98,11 @@ int mpl_dir_make_parent(char path[MPL_DIR_MAX])
     if (t.len + MPL_ID_DIGITS + RANDOM_SUFFIX_DIGITS + 40 > MPL_DIR_MAX)
         return mpl_fail(ENAMETOOLONG, "ring_dir is too long (%zu bytes): %s", strlen(path), path);
     mpl_text_cstr(&t);
+    return 0;
+}
+
+static int make_parent(const char *path)
+{
     int error = make_private(path);
     if (error && error != -EEXIST)
         return mpl_fail_errno(-error, "%s: cannot be created", path);
@@ -114,6 +120,21 @@ void mpl_dir_new_id(char id[MPL_ID_DIGITS + 1])
     mpl_text_cstr(&t);
 }
 
+static int make_and_open(const char *path)
+{
+    int error = make_private(path);
+    if (error)
+        return mpl_fail_errno(-error, "%s: cannot be created", path);
+    int fd = open_private(path);
+    if (fd < 0)
+        rmdir(path);
+    return fd;
+}
+
+/* The last session that ends deletes the parent, perhaps just when it is to be used. Each turn that is lost to that
+ * means that another session has ended meanwhile. */
+#define PARENT_TRIES 100
+
 int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX])
 {
     char final[MPL_DIR_MAX];
@@ -121,13 +142,12 @@ int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX])
     mpl_text_printf(&t, "%s/%s", parent, id);
     if (!mpl_text_fits(&t) || !with_suffix(path, final, ".new-"))
         return mpl_fail(ENAMETOOLONG, "%s: path is too long", parent);
-    int error = make_private(path);
-    if (error)
-        return mpl_fail_errno(-error, "%s: cannot be created", path);
-    int fd = open_private(path);
-    if (fd < 0)
-        rmdir(path);
-    else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    int fd = -ENOENT;
+    for (int i = 0; i < PARENT_TRIES && fd == -ENOENT; i++) {
+        int error = make_parent(parent);
+        fd = error ? error : make_and_open(path);
+    }
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
         /* Only a sweep that wants to know whether a builder lives asks for this lock; without it the builder is taken
          * for dead, which matters only to a sweep that runs in these milliseconds. */
     }
@@ -148,7 +168,8 @@ int mpl_dir_open(const char *path) { return open_private(path); }
 int mpl_dir_open_file(int dir_fd, const char *name, int flags)
 {
     struct stat st;
-    int fd = mpl_os_fd_above_stdio(openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
+    flags |= O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK; /* the last: a FIFO would wait for its other end */
+    int fd = mpl_os_fd_above_stdio(openat(dir_fd, name, flags, 0600));
     if (fd < 0)
         return mpl_fail_errno(errno, "session file %s: cannot be opened", name);
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid()) {
@@ -201,4 +222,75 @@ void mpl_dir_delete(const char *path)
     }
     closedir(dir);
     rmdir(path); /* what cannot be deleted is left for the next sweep */
+}
+
+void mpl_dir_delete_leftover(const char *path)
+{
+    mpl_dir_delete(path);
+    delete_parent_if_empty(path);
+}
+
+/* ---- looking around ---- */
+
+/* Building a session takes a millisecond, deleting one too; between making a directory and locking it, and between two
+ * deletions, its owner may be kept waiting. */
+#define LEFTOVER_AGE_S 10
+
+/* An id, and perhaps a suffix. */
+static bool has_id(const char *name)
+{
+    size_t n = strspn(name, "0123456789abcdef");
+    return n == MPL_ID_DIGITS && (name[n] == '\0' || name[n] == '.');
+}
+
+static bool is_old(const struct stat *st)
+{
+    time_t age = time(NULL) - st->st_mtime;
+    return age > LEFTOVER_AGE_S || age < -LEFTOVER_AGE_S; /* in the future: the clock was set, long ago for a builder */
+}
+
+/* Does nobody hold the lock that a builder has on its directory? */
+static bool is_unlocked(int dir_fd) { return flock(dir_fd, LOCK_EX | LOCK_NB) == 0; }
+
+static bool is_leftover(int parent_fd, const char *name)
+{
+    struct stat st, control;
+    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool is_named_so = name[MPL_ID_DIGITS] == '.';
+    bool is_complete = !is_named_so && fstatat(fd, "control", &control, AT_SYMLINK_NOFOLLOW) == 0;
+    bool is_one = !is_complete && fstat(fd, &st) == 0 && is_old(&st) && is_unlocked(fd);
+    close(fd);
+    return is_one;
+}
+
+static void visit(DIR *dir, const char *parent, const char *name,
+                  void (*visit_fn)(void *arg, const char *path, enum mpl_dir_kind kind), void *arg)
+{
+    char path[MPL_DIR_MAX];
+    struct mpl_text t = {path, 0, MPL_DIR_MAX};
+    mpl_text_printf(&t, "%s/%s", parent, name);
+    if (!has_id(name) || t.len >= t.cap)
+        return;
+    if (is_leftover(dirfd(dir), name))
+        visit_fn(arg, path, MPL_DIR_LEFTOVER);
+    else if (name[MPL_ID_DIGITS] == '\0')
+        visit_fn(arg, path, MPL_DIR_SESSION);
+}
+
+int mpl_dir_each(const char *parent, void (*visit_fn)(void *arg, const char *path, enum mpl_dir_kind kind), void *arg)
+{
+    int fd = open_private(parent);
+    if (fd < 0)
+        return fd;
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        close(fd);
+        return mpl_fail(ENOMEM, "%s: out of memory", parent);
+    }
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        visit(dir, parent, entry->d_name, visit_fn, arg);
+    closedir(dir);
+    return 0;
 }

@@ -20,14 +20,15 @@
  * $XDG_RUNTIME_DIR (not for set-id programs), /tmp. False: there is no candidate number `i`. */
 bool mpl_dir_candidate(unsigned i, const char *ring_dir, char path[MPL_DIR_MAX]);
 
-/* Makes <base>/mplog-<uid> if it is missing, checks it and appends it to `path` in place. 0 or -errno with a sentence.
- */
-int mpl_dir_make_parent(char path[MPL_DIR_MAX]);
+/* Appends the name of the user's directory to the base directory in `path`: <base>/mplog-<uid>. 0 or -ENAMETOOLONG with
+ * a sentence. */
+int mpl_dir_parent(char path[MPL_DIR_MAX]);
 
 void mpl_dir_new_id(char id[MPL_ID_DIGITS + 1]);
 
-/* Creates an empty directory <parent>/<id>.new-<random> and returns a descriptor for it, its path in `path`. The
- * descriptor holds a lock as long as it is open, by which others see that the builder lives. -errno with a sentence. */
+/* Makes `parent` if it is missing, checks it, creates an empty directory <parent>/<id>.new-<random> and returns a
+ * descriptor for that, its path in `path`. The descriptor holds a lock as long as it is open, by which others see that
+ * the builder lives. -errno with a sentence. */
 int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX]);
 
 /* Gives the directory at `built` its final name `path`. -EEXIST: somebody else has published this id. */
@@ -35,6 +36,15 @@ int mpl_dir_publish(const char *built, const char *path);
 
 /* Opens a session directory after checking it. -errno with a sentence; -ENOENT: it does not exist. */
 int mpl_dir_open(const char *path);
+
+enum mpl_dir_kind {
+    MPL_DIR_SESSION,  /* <id> */
+    MPL_DIR_LEFTOVER, /* <id>.new-<random> whose builder has died, <id>.gone-<random>, or <id> without a control file */
+};
+
+/* Visits what is in the user's directory `parent`: complete sessions, and leftovers that are at least 10 s old; younger
+ * ones may be somebody's work. Nothing of it has been checked. Opens `control` of none. Allocates. 0 or -errno. */
+int mpl_dir_each(const char *parent, void (*visit_fn)(void *arg, const char *path, enum mpl_dir_kind kind), void *arg);
 
 /* Opens or creates a file in the session directory: read-write, close-on-exec, never 0..2, never through a link; must
  * be a regular file of this user. -errno with a sentence. */
@@ -47,5 +57,8 @@ bool mpl_dir_retire(const char *path, uint64_t dev, uint64_t ino);
 
 /* Deletes a directory with everything in it, one level deep. Allocates. */
 void mpl_dir_delete(const char *path);
+
+/* As mpl_dir_delete, and the parent if it is empty then. */
+void mpl_dir_delete_leftover(const char *path);
 
 #endif

@@ -107,7 +107,28 @@ def collectors_killed_at_random_lose_nothing(t):
 
 
 def collectors_killed_while_they_rotate_lose_nothing(t):
-    check_killed_collectors(t, t.size(12, 200), "--rate", 10_000, max_bytes=10_000, backup_count=100_000)
+    # A rotation renames every backup: with thousands of them none would end between two kills.
+    check_killed_collectors(t, t.size(12, 200), "--rate", 10_000, max_bytes=t.size(10_000, 200_000),
+                            backup_count=100_000)
+
+
+def full_ring_of_a_killed_collector_gets_another(t):
+    """In a ring that stays full nothing is written that could notice; those who lose records must look."""
+    for overflow in ("drop", "block"):
+        producer = t.produce("--threads", 2, "--records", -1, mplog={"overflow": overflow, "block_timeout_ms": 200,
+                                                                   "ring_max_bytes": 65536, "file_mode": "w"})
+        pid = t.wait_for_collector()
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: t.returned() > 20_000, 10, "calls that return although the ring is full")
+        kill(pid)
+        t.wait_for_collector(other_than={pid})
+        t.tell_producers_to_stop()
+        producer.wait()
+        t.wait_until_gone()
+        found = t.check_log()
+        t.note(f"{overflow}: {found['lost']} lost")
+        check(found["lost"] > 0, "the ring was never full")
+        os.remove(t.tally_path)
 
 
 def collectors_killed_while_rings_change_lose_nothing(t):
@@ -213,8 +234,10 @@ CASES = (
     producers_killed_at_random_lose_nothing_they_logged, processes_killed_while_others_go_on_lose_nothing_they_logged,
     process_killed_while_it_joins_does_not_keep_the_session,
     collectors_killed_at_random_lose_nothing, collectors_killed_while_they_rotate_lose_nothing,
+    full_ring_of_a_killed_collector_gets_another,
     collectors_killed_while_rings_change_lose_nothing, collector_killed_while_all_are_idle_is_replaced_at_need,
     collector_killed_at_the_end_is_replaced_by_who_waits, all_killed_but_one_child_lose_nothing,
     children_go_on_after_the_death_of_the_main_process, session_ends_at_once_with_its_last_member,
-    collector_thread_killed_with_its_host_is_replaced, main_process_that_ends_first_leaves_the_collector_to_its_thread_children,
+    collector_thread_killed_with_its_host_is_replaced,
+    main_process_that_ends_first_leaves_the_collector_to_its_thread_children,
 )

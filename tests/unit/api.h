@@ -50,7 +50,7 @@ static int log_everything(mplog_logger *logger)
     errno = 2;
     mplog_error_errno(logger, "open %s", "x.conf");
     mplog_critical(logger, "%m and %d", errno);
-    wrapper(logger, "wrapped %s %d", "text", 8);
+    wrapper(logger, "wrapped %s %d %5ls|", "text", 8, L"\u00e4");
     mplog_log_text(logger, MPLOG_INFO, "ready text", 10);
     struct mplog_record record = MPLOG_RECORD_INIT;
     record.message = "any attribute";

@@ -136,7 +136,7 @@ def main():
         failures = run_test()
         if failures is None:
             failures = ["is refused"] if is_glibc or title.split()[2] in BUILT_IN else []
-            title += " # SKIP the C library lacks it" if not failures else ""
+            title += " (refused: the C library lacks it)" if not failures else ""
         for failure in failures[:5]:
             print("# " + failure[:1000])
         print("%sok %d - %s" % ("not " if failures else "", number, title), flush=True)

@@ -19,8 +19,8 @@
 #include "session/session.h"
 #include "shm/control.h"
 
-static char hand_dir[] = "/tmp/mplog-hand-XXXXXX";
-static char hand_log[64];
+static char hand_dir[256];
+static char hand_log[sizeof hand_dir + 16];
 static struct mpl_session hand_session;
 static struct mpl_collector hand_collector;
 static const struct mpl_candidates hand_no_candidates;
@@ -33,6 +33,8 @@ static inline void hand_die(const char *what)
 
 static inline void hand_directory(void)
 {
+    const char *parent = getenv("TMPDIR");
+    snprintf(hand_dir, sizeof hand_dir, "%s/mplog-hand-XXXXXX", parent && parent[0] == '/' ? parent : "/tmp");
     if (!mkdtemp(hand_dir))
         hand_die("mkdtemp");
     snprintf(hand_log, sizeof hand_log, "%s/app.log", hand_dir);
@@ -66,9 +68,13 @@ static inline void hand_take_over(void)
     if (hand_collector.control)
         hand_kill_collector();
     int dir_fd = mpl_dir_open(hand_session.dir), control_fd = dir_fd < 0 ? -1 : mpl_control_open(dir_fd);
-    if (control_fd < 0 ||
+    /* With the lock: a child that finds none (its promise expires on a busy machine) starts a collector of its own. */
+    if (control_fd < 0 || !mpl_control_lock(control_fd) ||
         mpl_collector_init(&hand_collector, hand_session.dir, dir_fd, control_fd, &hand_no_candidates) < 0)
         hand_die("collector");
+    /* Or a child that finds no collector starts one, which takes over. */
+    if (!mpl_control_lock(control_fd))
+        hand_die("lock");
     atomic_store(&hand_collector.control->head.state, MPL_SESSION_RUNNING);
 }
 
