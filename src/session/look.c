@@ -68,7 +68,7 @@ void mpl_look_close(struct mpl_look *l)
 static int read_control(struct mpl_look *l)
 {
     size_t have = 0;
-    char *copy = malloc(sizeof *l->control);
+    char *copy = aligned_alloc(_Alignof(struct mpl_control), sizeof *l->control);
     l->control = (struct mpl_control *)(void *)copy;
     l->is_alive = calloc(MPL_SLOTS_MAX, sizeof *l->is_alive);
     if (!copy || !l->is_alive)

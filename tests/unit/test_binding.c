@@ -144,7 +144,7 @@ static void damaged_arguments_are_skipped(void)
 
 static void sink_that_is_added_takes_only_records_that_name_it(void)
 {
-    char path[300];
+    char path[sizeof hand_dir + 16];
     static struct mpl_options options; /* 13 KiB */
     uint32_t index, again;
     begin("%(message)s");
