@@ -4,7 +4,6 @@
 Each test is a plain script: python3.X tests/python/test_NAME.py FOLDER, where FOLDER/mplog is the package built for
 that Python. It prints TAP and ends with status 1 if a check failed.
 """
-import glob
 import os
 import shutil
 import subprocess
@@ -62,14 +61,16 @@ def main():
 
 
 class Folder:
-    """A folder for one test, removed at its end."""
+    """A folder for one test, removed at its end, and one for its shared memory."""
 
     def __enter__(self):
         self.path = tempfile.mkdtemp(prefix="mplog-test-")
+        self.rings = tempfile.mkdtemp(prefix="mplog-test-", dir="/dev/shm")
         return self
 
     def __exit__(self, *_):
         shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(self.rings, ignore_errors=True)
 
     def file(self, name):
         return os.path.join(self.path, name)
@@ -98,7 +99,8 @@ def run(program, folder, args=(), start_method=None, timeout=TIMEOUT_S, options=
         with open(path, "w", encoding="utf-8") as f:
             f.write(program)
         program = path
-    e = environment(**more)
+    e = environment(MPLOG_RING_DIR=folder.rings)
+    e.update(more)
     if start_method:
         e["PYTHONPATH"] += os.pathsep + os.path.join(HERE, "starter")
         e["TEST_START_METHOD"] = start_method
@@ -117,9 +119,9 @@ def run(program, folder, args=(), start_method=None, timeout=TIMEOUT_S, options=
         return Result(p.returncode, out.read().decode(errors="replace"), err.read().decode(errors="replace"))
 
 
-def sessions():
-    """Directories of sessions of this user."""
-    return set(glob.glob("/dev/shm/mplog-%d/*" % os.getuid()) + glob.glob("/tmp/mplog-%d/*" % os.getuid()))
+def sessions(folder):
+    """Directories of sessions of a test."""
+    return os.listdir(folder.rings)
 
 
 def wait_until(condition, what, seconds=10):

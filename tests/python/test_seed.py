@@ -85,7 +85,6 @@ def check(lines, name, method):
 
 def run_example(name, method):
     log_file = EXAMPLES[name][0]
-    before = support.sessions()
     with support.Folder() as folder:
         result = support.run(os.path.join(support.HERE, "seed_examples", name + ".py"), folder, start_method=method)
         support.equal(result.status, 0, "status; stderr: " + result.err)
@@ -97,7 +96,7 @@ def run_example(name, method):
         if log_file:
             check(folder.lines(log_file), name, method)
             support.equal(folder.lines(log_file), err, "the file says something else than stderr")
-    support.wait_until(lambda: not support.sessions() - before, "a session is left behind", 15)
+        support.wait_until(lambda: not support.sessions(folder), "a session is left behind", 5)
 
 
 for example in EXAMPLES:
