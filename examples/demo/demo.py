@@ -37,7 +37,8 @@ def work_in_thread(accepted, method, number):
 
 
 def work(accepted, method):
-    threads = [threading.Thread(target=work_in_thread, args=(accepted, method, i), name="thread-%d" % i) for i in range(2)]
+    threads = [threading.Thread(target=work_in_thread, args=(accepted, method, i), name="thread-%d" % i)
+               for i in range(2)]
     for t in threads:
         t.start()
     for t in threads:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Unlicense
-"""Whatever a program does to the logging tree: the very next call behaves as the stock one, and is fast again when it is
-undone."""
+"""Whatever a program does to the logging tree: the very next call behaves as the stock one, and is fast again when it
+is undone."""
 import gc
 import io
 import logging
