@@ -3,6 +3,8 @@
 
 #include <mplog.h>
 
+#include "session/session.h"
+
 struct mplpy_names mplpy_name;
 struct mplpy_stats mplpy_stats;
 bool mplpy_is_forced_slow;
@@ -139,6 +141,27 @@ static int begin(void)
 
 static int is_main_interpreter(void) { return PyThreadState_Get()->interp == PyInterpreterState_Main(); }
 
+#if PY_VERSION_HEX < 0x03080000
+static int wait_at_end(void)
+{
+    Py_AtExit(mpl_session_wait_at_exit); /* no room: at the end of the process, a little later */
+    return 0;
+}
+#else
+static void end(PyObject *Py_UNUSED(capsule)) { mpl_session_wait_at_exit(); }
+
+/* What is logged while modules are emptied is waited for when the interpreter lets its dictionary go. Not later: daemon
+ * threads that wait for the GIL look at the interpreter when they give up (3.10), and then it must still be there. */
+static int wait_at_end(void)
+{
+    PyObject *dict = PyInterpreterState_GetDict(PyThreadState_Get()->interp); /* borrowed */
+    PyObject *capsule = dict ? PyCapsule_New(&mplpy_stats, "mplog.end", end) : NULL;
+    int error = capsule ? PyDict_SetItemString(dict, "mplog.end", capsule) : -1;
+    Py_XDECREF(capsule);
+    return error;
+}
+#endif
+
 static int execute(PyObject *module)
 {
     static bool is_begun;
@@ -153,6 +176,8 @@ static int execute(PyObject *module)
             PyErr_SetString(PyExc_ImportError, "mplog: this Python's logging module is not the standard one");
         return -1;
     }
+    if (!is_begun && wait_at_end() < 0)
+        return -1;
     is_begun = true;
     if (mplpy_logger_add_types(module) < 0 || add_fields(module) < 0 ||
         PyModule_AddFunctions(module, mplpy_session_methods) < 0)

@@ -97,6 +97,10 @@ int mpl_session_set_level(const char *name, int level);
 
 /* For bindings. */
 
+/* What the end of the process does, if nobody has called it before: waits, at most 5 s, until what was logged is
+ * written. For interpreters whose threads must not find the process alive for long after the interpreter has gone. */
+void mpl_session_wait_at_exit(void);
+
 /* Joins the session this process was born into, if it is still there; starts none. `asks_parents`: where the
  * environment names none, its ancestors are asked, which takes about 0.1 ms each. 0; -ENOENT: there is none. */
 int mpl_session_join_only(bool asks_parents);

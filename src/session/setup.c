@@ -419,9 +419,10 @@ int mpl_session_set_level(const char *name, int level)
 
 /* The process ends, after all its atexit handlers. What it logged is safe already; this is for those who read the file
  * as soon as it has gone. A forked child that never logged is no member and waits for nothing. */
-__attribute__((destructor)) static void wait_at_exit(void)
+void mpl_session_wait_at_exit(void)
 {
-    if (!atomic_load_explicit(&mpl_process.guard, memory_order_relaxed))
+    static _Atomic bool has_waited;
+    if (!atomic_load_explicit(&mpl_process.guard, memory_order_relaxed) || atomic_exchange(&has_waited, true))
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER &&
         atomic_load(&mpl_process.control->head.collector_kind) == MPL_COLLECTOR_THREAD) {
@@ -435,3 +436,5 @@ __attribute__((destructor)) static void wait_at_exit(void)
         mpl_process_unlock();
     }
 }
+
+__attribute__((destructor)) static void wait_at_end(void) { mpl_session_wait_at_exit(); }

@@ -79,7 +79,7 @@ atexit.register(log.info, "from atexit %d", 2)
 
 @test
 def daemon_threads_at_exit_make_no_noise():
-    for _ in range(5):
+    for _ in range(15):
         program("""
 setup(overflow="drop")
 def forever():
