@@ -2,21 +2,42 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all demo test lint asan tsan musl fuzz bench install clean python-needed
+.PHONY: all python wheel demo test lint asan tsan musl fuzz bench install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
 
+# Debian's Python, and the one that comes first on the path.
+PYTHONS := /usr/bin/python3 $(shell command -v python3)
+
 # $(call need,what for,command:package ...): installs the packages whose commands are missing, or says how to.
 need = tools/need '$(1)' $(2)
 BUILD_TOOLS := cc:gcc meson:meson ninja:ninja-build pkg-config:pkg-config /usr/bin/python3:python3
+# The loggers that mplog is measured beside. What cannot be installed is not measured, and the report says so.
+PEERS := c++:g++ /usr/include/spdlog/spdlog.h:libspdlog-dev /usr/include/log4cplus/logger.h:liblog4cplus-dev \
+	/usr/include/glog/logging.h:libgoogle-glog-dev /usr/include/boost/log/core.hpp:libboost-log-dev \
+	/usr/include/*/lttng/tracepoint.h:liblttng-ust-dev lttng:lttng-tools /usr/include/qb/qblog.h:libqb-dev \
+	/usr/sbin/rsyslogd:rsyslog
 TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps
 
 all:
 	@$(call need,to build mplog,$(BUILD_TOOLS))
 	@tools/configure $(BUILD) --prefix='$(PREFIX)'
 	@ninja -C $(BUILD)
+	@tools/need-headers /usr/bin/python3 python3-dev
+	@tools/build-pythons $(BUILD) $(PYTHONS)
+
+# make python PYTHON=/path/to/python3.X: the package for one Python, in $(BUILD)/python-3.X.
+python:
+	@$(call need,to build mplog,$(BUILD_TOOLS))
+	@tools/configure $(BUILD) --prefix='$(PREFIX)'
+	@ninja -C $(BUILD) --quiet mplog libmplog.a
+	@tools/build-python $(BUILD) $(or $(PYTHON),/usr/bin/python3)
+
+# The package for /usr/bin/python3 as a file for pip.
+wheel: all
+	@/usr/bin/python3 tools/make-wheel $(BUILD)
 
 demo: all
 	@tools/demo $(BUILD)
@@ -57,7 +78,8 @@ fuzz:
 	@tools/fuzz --seconds '$(SECONDS)' $(TARGETS)
 
 bench: all
-	@tools/bench $(BUILD)
+	@$(call need,to compare mplog with other loggers,$(PEERS)) || true
+	@tools/bench $(BUILD) $(BENCH)
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir '$(DESTDIR)')

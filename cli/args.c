@@ -9,7 +9,7 @@
 
 #include "report.h"
 
-/* What an option is to us; everything else about it is known to the library. */
+/* What an option is to us; everything else about it is known to the library. The last two are of pipe alone. */
 enum option_kind { KIND_VALUE, KIND_BOOL, KIND_PATH, KIND_NAME, KIND_RECORD_LEVEL };
 
 static const struct option {
@@ -21,6 +21,7 @@ static const struct option {
     {"level", "LEVEL", "take nothing below DEBUG, [INFO], WARNING, ERROR", KIND_VALUE},
     {"format-string", "TEXT", "of a line, as in Python: \"%(asctime)s %(message)s\"", KIND_VALUE},
     {"date-format", "TEXT", "of %(asctime)s, as for strftime: \"%H:%M:%S\"", KIND_VALUE},
+    {"utc", "", "show times in UTC instead of local time [no]", KIND_BOOL},
     {"file-mode", "a|w", "append, or empty the file first [a]", KIND_VALUE},
     {"file-encoding", "NAME", "utf-16, latin-1, ... [utf-8]", KIND_VALUE},
     {"max-bytes", "SIZE", "rotate before this size; 0: never [10M]", KIND_VALUE},
@@ -59,16 +60,12 @@ static const struct option *find(const char *name, size_t len, bool is_pipe)
     return NULL;
 }
 
-static bool is_word(const char *text, size_t len, const char *word)
-{
-    return len == strlen(word) && memcmp(text, word, len) == 0;
-}
-
+/* --no-stderr is short for --no-log-to-stderr. */
 static const struct option *find_negated(const char *name, size_t len)
 {
     if (len < 3 || memcmp(name, "no-", 3) != 0)
         return NULL;
-    if (is_word(name, len, "no-stderr"))
+    if (len == strlen("no-stderr") && memcmp(name, "no-stderr", len) == 0)
         return find("log-to-stderr", strlen("log-to-stderr"), false);
     const struct option *o = find(name + 3, len - 3, false);
     return o && o->kind == KIND_BOOL ? o : NULL;
@@ -104,7 +101,7 @@ static int export_value(const char *name, const char *value)
 }
 
 /* Children that have changed their directory must find the same path in the environment. NULL: an error, in errno. */
-static char *absolute(const char *path)
+char *mpl_args_absolute(const char *path)
 {
     char *directory, *joined = NULL;
     if (path[0] == '/' || !path[0])
@@ -118,7 +115,7 @@ static char *absolute(const char *path)
 
 static int set_option(struct mpl_args *args, const struct option *o, const char *value)
 {
-    if (o->kind == KIND_PATH && !(value = absolute(value)))
+    if (o->kind == KIND_PATH && !(value = mpl_args_absolute(value)))
         return mpl_report_fatal("find", "the working directory", strerror(errno));
     if (mplog_options_set(&args->options, o->name, value) < 0)
         return mpl_report_usage("%s", mplog_last_error());
@@ -174,6 +171,12 @@ int mpl_args_parse(struct mpl_args *args, int argc, char **argv)
     return 0;
 }
 
+const char *mpl_args_ring_dir(void)
+{
+    const char *dir = getenv("MPLOG_RING_DIR");
+    return dir && dir[0] ? dir : NULL;
+}
+
 int mpl_args_set_up(const struct mpl_args *args)
 {
     int error = mplog_setup_logging(&args->options);
@@ -184,19 +187,23 @@ int mpl_args_set_up(const struct mpl_args *args)
 
 /* ---- help ---- */
 
-static const char usage[] = "Logs of many processes: complete, in order, rotated.\n"
-                            "\n"
-                            "  mplog run --log-file app.log -- ./server --port 80\n"
-                            "  mplog run --log-file all.log --no-stderr -- sh -c './a & ./b; wait'\n"
-                            "  make 2>&1 | mplog pipe --log-file build.log --name make\n"
-                            "\n"
-                            "usage: mplog run [OPTION ...] [--] CMD [ARG ...]   log what CMD writes, line by\n"
-                            "                                                   line, and end as it does\n"
-                            "       mplog pipe [OPTION ...]                     log the lines of stdin\n"
-                            "       mplog --help | --version\n"
-                            "\n"
-                            "Options, in brackets their defaults. In the environment they are MPLOG_LOG_FILE\n"
-                            "and so on; what is given here wins.\n";
+static const char usage[] =
+    "Logs of many processes: complete, in order, rotated.\n"
+    "\n"
+    "  mplog run --log-file app.log -- ./server --port 80\n"
+    "  mplog run --log-file all.log --no-stderr -- sh -c './a & ./b; wait'\n"
+    "  make 2>&1 | mplog pipe --log-file build.log --name make\n"
+    "\n"
+    "usage: mplog run [OPTION ...] [--] CMD [ARG ...]   log what CMD writes, line by\n"
+    "                                                   line, and end as it does\n"
+    "       mplog pipe [OPTION ...]                     log the lines of stdin\n"
+    "       mplog stat [--json] [FILE]                  running logs in numbers\n"
+    "       mplog recover [--dry-run] [DIR]             write what was left behind when\n"
+    "                                                   all processes were killed\n"
+    "       mplog --help | --version\n"
+    "\n"
+    "Options of run and pipe, in brackets their defaults. In the environment they\n"
+    "are MPLOG_LOG_FILE and so on; what is given here wins.\n";
 
 int mpl_args_help(void)
 {
@@ -205,7 +212,5 @@ int mpl_args_help(void)
         int n = printf("  --%s %s", options[i].name, options[i].value_name);
         printf("%*s%s\n", 28 - n, "", options[i].help);
     }
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return mpl_report_fatal("write", "the help text", strerror(errno));
-    return 0;
+    return mpl_report_stdout("the help text");
 }

@@ -19,6 +19,12 @@ struct mpl_args {
 /* argv[0] is the name of the subcommand. 0, or, after a message, the status to exit with. */
 int mpl_args_parse(struct mpl_args *args, int argc, char **argv);
 
+/* A copy of the path that does not depend on the working directory. NULL: an error, in errno. */
+char *mpl_args_absolute(const char *path);
+
+/* MPLOG_RING_DIR; NULL: not set. */
+const char *mpl_args_ring_dir(void);
+
 /* Sets up logging. 0, or, after a message, the status to exit with. */
 int mpl_args_set_up(const struct mpl_args *args);
 

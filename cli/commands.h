@@ -7,5 +7,7 @@
 /* The subcommands. Each returns the status to exit with. */
 int mpl_run_main(const struct mpl_args *args);
 int mpl_pipe_main(const struct mpl_args *args);
+int mpl_stat_main(int argc, char **argv);
+int mpl_recover_main(int argc, char **argv);
 
 #endif

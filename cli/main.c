@@ -36,18 +36,22 @@ static int run_subcommand(int (*main_fn)(const struct mpl_args *), int argc, cha
 static int show_version(void)
 {
     printf("mplog %s\n", mplog_version());
-    return fflush(stdout) == 0 ? 0 : mpl_report_fatal("write", "the version", strerror(errno));
+    return mpl_report_stdout("the version");
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 2)
-        return mpl_report_usage("what to do? run, pipe");
+        return mpl_report_usage("what to do? run, pipe, stat, recover");
     const char *what = argv[1];
     if (strcmp(what, "run") == 0)
         return run_subcommand(mpl_run_main, argc - 1, argv + 1);
     if (strcmp(what, "pipe") == 0)
         return run_subcommand(mpl_pipe_main, argc - 1, argv + 1);
+    if (strcmp(what, "stat") == 0)
+        return mpl_stat_main(argc - 1, argv + 1);
+    if (strcmp(what, "recover") == 0)
+        return mpl_recover_main(argc - 1, argv + 1);
     if (strcmp(what, "collect") == 0)
         return mplog_collect_main(argc - 1, argv + 1);
     if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int mpl_report_usage(const char *format, ...)
 {
@@ -19,4 +21,11 @@ int mpl_report_fatal(const char *verb, const char *object, const char *reason)
 {
     fprintf(stderr, "mplog: fatal: unable to %s %s: %s\n", verb, object, reason);
     return MPL_EXIT_SYSTEM;
+}
+
+int mpl_report_stdout(const char *object)
+{
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return mpl_report_fatal("write", object, strerror(errno));
+    return 0;
 }

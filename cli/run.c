@@ -2,6 +2,7 @@
  *
  * mplog run: the output of a command becomes records; its end becomes ours.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,10 +21,9 @@
 #include "report.h"
 #include "signals.h"
 
-/* The child has ended, but others hold its pipes. Silence for this long means that they are in no hurry; and those that
- * never stop get as long as the second. */
-#define QUIET_MS 100
-#define PATIENCE_MS 1000
+/* The child has ended, but others hold its pipes. Most of them, such as the rest of a pipeline, are about to end too;
+ * those that live on after this time get a process of their own that listens to them. */
+#define GRACE_MS 100
 
 enum { OUT, ERR, STREAMS };
 
@@ -32,15 +32,15 @@ struct stream {
     mplog_logger *logger;
     struct mplog_record record; /* all of it but the message */
     int fd;                     /* -1: has ended */
-    int owed_bytes; /* still to be read of what was there when the child ended, which includes all it wrote */
+    int owed_bytes;             /* what was there when the child ended, with all it wrote, and is still to be read */
 };
 
 struct run {
     struct mpl_signals signals;
     struct mpl_child child;
     struct stream stream[STREAMS];
-    long long ended_ms;
-    bool has_no_keeper;
+    long long ended_ms; /* of the child, if it has ended */
+    bool is_patient;    /* waits for the streams to end, however long that takes */
 };
 
 /* ---- streams ---- */
@@ -57,7 +57,7 @@ static void read_stream(struct stream *s)
     if (n == -EINTR)
         return;
     log_lines(s, n <= 0);
-    s->owed_bytes -= n > 0 ? (int)n : 0;
+    s->owed_bytes = n > 0 && n < s->owed_bytes ? s->owed_bytes - (int)n : 0;
     if (n <= 0) {
         close(s->fd);
         s->fd = -1;
@@ -68,8 +68,7 @@ static bool have_streams_ended(const struct run *r) { return r->stream[OUT].fd <
 
 static bool is_anything_owed(const struct run *r)
 {
-    return (r->stream[OUT].fd >= 0 && r->stream[OUT].owed_bytes > 0) ||
-           (r->stream[ERR].fd >= 0 && r->stream[ERR].owed_bytes > 0);
+    return r->stream[OUT].owed_bytes > 0 || r->stream[ERR].owed_bytes > 0;
 }
 
 /* ---- signals ---- */
@@ -90,8 +89,9 @@ static void look_at_child(struct run *r)
         return;
     r->ended_ms = now_ms();
     for (int i = 0; i < STREAMS; i++) {
-        if (r->stream[i].fd >= 0 && ioctl(r->stream[i].fd, FIONREAD, &r->stream[i].owed_bytes) < 0)
-            r->stream[i].owed_bytes = 0;
+        struct stream *s = &r->stream[i];
+        if (s->fd >= 0 && ioctl(s->fd, FIONREAD, &s->owed_bytes) < 0)
+            s->owed_bytes = 0;
     }
 }
 
@@ -110,6 +110,37 @@ static void take_signals(struct run *r)
         look_at_child(r);
 }
 
+/* ---- serving ---- */
+
+/* How long to wait for the streams to end; -1: for ever. */
+static int time_left_ms(const struct run *r)
+{
+    if (!r->child.has_ended || r->is_patient)
+        return -1;
+    long long left_ms = r->ended_ms + GRACE_MS - now_ms();
+    return left_ms > 0 ? (int)left_ms : 0;
+}
+
+static bool is_over(const struct run *r)
+{
+    return r->child.has_ended && (have_streams_ended(r) || (time_left_ms(r) == 0 && !is_anything_owed(r)));
+}
+
+static void serve(struct run *r)
+{
+    while (!is_over(r)) {
+        struct pollfd wait_for[] = {
+            {r->stream[OUT].fd, POLLIN, 0}, {r->stream[ERR].fd, POLLIN, 0}, {r->signals.fd, POLLIN, 0}};
+        poll(wait_for, STREAMS + 1, time_left_ms(r)); /* if it fails, nothing is ready */
+        for (int i = 0; i < STREAMS; i++) {
+            if (wait_for[i].revents)
+                read_stream(&r->stream[i]);
+        }
+        if (wait_for[STREAMS].revents)
+            take_signals(r);
+    }
+}
+
 /* ---- the keeper ---- */
 
 /* A pipe may have a reader who waits for its end, as $(command 2>&1) does. A file or a terminal has none. */
@@ -119,8 +150,24 @@ static bool must_release_stderr(void)
     return fstat(STDERR_FILENO, &st) < 0 || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
 }
 
-static void leave_surroundings(void)
+/* What else is open belongs to others, who may wait for its end: a shell that has passed it on, or the thread that is
+ * the collector in the process we come from. */
+static void close_all_but(const struct run *r, int kept_fd)
 {
+    DIR *open_fds = opendir("/proc/self/fd");
+    for (struct dirent *e; open_fds && (e = readdir(open_fds)) != NULL;) {
+        int fd = atoi(e->d_name);
+        if (fd > STDERR_FILENO && fd != r->stream[OUT].fd && fd != r->stream[ERR].fd && fd != kept_fd &&
+            fd != dirfd(open_fds))
+            close(fd);
+    }
+    if (open_fds)
+        closedir(open_fds);
+}
+
+static void leave_surroundings(const struct run *r, int kept_fd)
+{
+    close_all_but(r, kept_fd);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     setsid(); /* cannot fail in a process that has just been forked */
     for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++) {
@@ -129,74 +176,44 @@ static void leave_surroundings(void)
     }
 }
 
-/* Reads on until nobody holds the pipes any more. The signals stay blocked: those that end a service go to its other
- * processes too, and what they say then is worth having. */
+/* Signals stay blocked, and nobody reads them: those that end a service go to its other processes too, and what they
+ * say then is worth having. */
 static _Noreturn void keep(struct run *r, const struct mpl_args *args, int joined_fd)
 {
-    leave_surroundings();
-    close(r->signals.fd);
-    /* Joins the session. Should that fail, the first record tries again. */
-    mplog_setup_logging(&args->options);
+    leave_surroundings(r, joined_fd);
+    r->signals.fd = -1;
+    if (mplog_setup_logging(&args->options) < 0 || write(joined_fd, "", 1) != 1)
+        _exit(MPL_EXIT_SYSTEM);
     close(joined_fd);
-    while (!have_streams_ended(r)) {
-        struct pollfd wait_for[] = {{r->stream[OUT].fd, POLLIN, 0}, {r->stream[ERR].fd, POLLIN, 0}};
-        if (poll(wait_for, STREAMS, -1) < 0)
-            continue;
-        for (int i = 0; i < STREAMS; i++) {
-            if (wait_for[i].revents)
-                read_stream(&r->stream[i]);
-        }
-    }
-    exit(0);
+    r->is_patient = true;
+    serve(r);
+    mplog_shutdown_logging();
+    _exit(0); /* what is registered for exit belongs to the process we come from */
 }
 
-/* True: a process of its own goes on reading, and is a member: a session that we were the last to leave would end, and
- * give up stderr. */
-static bool leave_to_keeper(struct run *r, const struct mpl_args *args)
+/* Starts a process of its own that reads on until nobody holds the pipes any more. Waits until it is a member: a
+ * session that we were the last to leave would end, and give up stderr. */
+static bool start_keeper(struct run *r, const struct mpl_args *args)
 {
     int joined[2];
-    char none;
+    char byte;
     if (pipe2(joined, O_CLOEXEC) < 0)
         return false;
-    pid_t pid = fork();
-    if (pid == 0)
+    if (fork() == 0)
         keep(r, args, joined[1]);
     close(joined[1]);
-    ssize_t n = read(joined[0], &none, 1); /* its end of the pipe is closed when it has joined, or is dead */
+    ssize_t n = read(joined[0], &byte, 1); /* 0: it is dead, or there is none */
     close(joined[0]);
-    return pid > 0 && n == 0;
+    return n == 1;
 }
 
-/* ---- serving ---- */
-
-/* How long to wait for something to read; -1: until there is something. */
-static int patience_ms(const struct run *r) { return r->child.has_ended && !r->has_no_keeper ? QUIET_MS : -1; }
-
-static bool is_patience_over(const struct run *r, bool is_quiet)
+static void serve_to_the_end(struct run *r, const struct mpl_args *args)
 {
-    if (!r->child.has_ended || r->has_no_keeper)
-        return false;
-    return is_quiet || (now_ms() - r->ended_ms >= PATIENCE_MS && !is_anything_owed(r));
-}
-
-static void serve(struct run *r, const struct mpl_args *args)
-{
-    while (!r->child.has_ended || !have_streams_ended(r)) {
-        struct pollfd wait_for[] = {
-            {r->stream[OUT].fd, POLLIN, 0}, {r->stream[ERR].fd, POLLIN, 0}, {r->signals.fd, POLLIN, 0}};
-        int n = poll(wait_for, STREAMS + 1, patience_ms(r));
-        for (int i = 0; n > 0 && i < STREAMS; i++) {
-            if (wait_for[i].revents)
-                read_stream(&r->stream[i]);
-        }
-        if (n > 0 && wait_for[STREAMS].revents)
-            take_signals(r);
-        if (is_patience_over(r, n == 0)) {
-            if (leave_to_keeper(r, args))
-                return;
-            r->has_no_keeper = true; /* then we stay ourselves: late is better than lost */
-        }
-    }
+    serve(r);
+    if (have_streams_ended(r) || start_keeper(r, args))
+        return;
+    r->is_patient = true; /* late is better than lost */
+    serve(r);
 }
 
 /* ---- beginning ---- */
@@ -222,16 +239,16 @@ static void describe_streams(struct run *r, const char *command)
     } facts[STREAMS] = {[OUT] = {"stdout", MPLOG_INFO}, [ERR] = {"stderr", MPLOG_WARNING}};
     const char *slash = strrchr(command, '/'), *program = slash ? slash + 1 : command;
     for (int i = 0; i < STREAMS; i++) {
+        struct stream *st = &r->stream[i];
         char name[1024]; /* longer ones are cut, which the library would do too */
         snprintf(name, sizeof name, "%s.%s", program, facts[i].name);
-        r->stream[i].logger = mplog_get_logger(name);
-        r->stream[i].record = (struct mplog_record)MPLOG_RECORD_INIT;
-        r->stream[i].record.level = facts[i].level;
-        r->stream[i].record.process = (unsigned)r->child.pid;
-        r->stream[i].record.process_name = program;
-        r->stream[i].record.thread =
-            (unsigned long long)r->child.pid; /* the first thread has the number of the process */
-        r->stream[i].record.thread_name = facts[i].name;
+        st->logger = mplog_get_logger(name);
+        st->record = (struct mplog_record)MPLOG_RECORD_INIT;
+        st->record.level = facts[i].level;
+        st->record.process = (unsigned)r->child.pid;
+        st->record.process_name = program;
+        st->record.thread = st->record.process; /* of a process's threads, the first has its number */
+        st->record.thread_name = facts[i].name;
     }
 }
 
@@ -262,7 +279,7 @@ int mpl_run_main(const struct mpl_args *args)
     status = start(&r, args->rest);
     if (!status) {
         describe_streams(&r, args->rest[0]);
-        serve(&r, args);
+        serve_to_the_end(&r, args);
     }
     /* What was logged is written before whoever waits for us looks at the file; a signal would skip what is done at
      * exit. */

@@ -183,7 +183,7 @@ static void set_up(void)
     create_session();
     dup2(kept, STDERR_FILENO);
     close(kept);
-    mpl_helper_survive_truncation();
+    mpl_helper_survive();
 }
 
 void stage_begin(void)

@@ -116,7 +116,6 @@ static const struct field {
     CONTROL_FIELD(streamed_until),
     CONTROL_FIELD(flush_wanted),
     CONTROL_FIELD(batch_seq),
-    CONTROL_FIELD(records_lost),
     OVERRIDES_FIELD(count),
     OVERRIDES_FIELD(entry[0].level),
     OVERRIDES_FIELD(entry[0].name_len),
@@ -175,18 +174,14 @@ static const struct field {
     BATCH_FIELD(intent.offset),
     BATCH_FIELD(intent.from),
     BATCH_FIELD(intent.until),
-    BATCH_FIELD(lost_reported),
-    BATCH_FIELD(records_lost),
     STREAM_FIELD(magic),
     STREAM_FIELD(data_bytes),
     STREAM_FIELD(progress[0].tag),
     STREAM_FIELD(progress[0].write_pos),
-    STREAM_FIELD(progress[0].lost_reported),
     STREAM_FIELD(progress[1].tag),
     STREAM_FIELD(progress[1].write_pos),
     STREAM_FIELD(write_pos),
     STREAM_FIELD(read_pos),
-    STREAM_FIELD(records_lost),
 };
 
 /* The collector asks the kernel about the processes in slots. Those of others on this machine are left alone: a pid

@@ -142,12 +142,18 @@ struct mplog_options {
 
     /* The mplog command. Default: $MPLOG_HELPER, beside the library, beside the executable, libexec. */
     const char *helper;
+
+    /* %(asctime)s in UTC instead of local time. Default false. */
+    bool utc;
+
+    /* For bindings: text that the members of the session can ask for. Default NULL. */
+    const char *binding;
 };
 
 #define MPLOG_OPTIONS_INIT                                                                                             \
     {                                                                                                                  \
         sizeof(struct mplog_options), MPLOG_INFO, NULL, true, NULL, NULL, NULL, NULL, 10LL * 1024 * 1024, 5, NULL,     \
-            5000, NULL, NULL, 4LL * 1024 * 1024, 96LL * 1024 * 1024, NULL, NULL, NULL                                  \
+            5000, NULL, NULL, 4LL * 1024 * 1024, 96LL * 1024 * 1024, NULL, NULL, NULL, false, NULL                     \
     }
 
 /* Starts the session that this process and its future children log to. NULL: all defaults.
@@ -290,6 +296,76 @@ MPLOG_API void mplog_shutdown_logging(void);
 
 /* The body of `mplog collect`: the whole main of the helper process. Returns its exit status. */
 MPLOG_API int mplog_collect_main(int argc, char **argv);
+
+/* ---- for the command: sessions from outside. May change with every version ----
+ *
+ * `ring_dir` as the option: NULL looks into the directories that set-up uses by default. Only sessions of the calling
+ * user are seen. Not for processes that log: looking into a session of one's own gives up one's locks on it. */
+
+enum mplog_recovery_outcome {
+    MPLOG_RECOVERY_DONE,  /* its records are in its files, and it is removed */
+    MPLOG_RECOVERY_WAITS, /* dry run: that is what would be done */
+    MPLOG_RECOVERY_SWEPT, /* half-built or half-removed: was deleted, or in a dry run would be */
+    MPLOG_RECOVERY_FAILED /* it is still there */
+};
+
+struct mplog_recovery {
+    const char *dir;      /* of the session, in shared memory */
+    const char *log_file; /* "": none */
+    enum mplog_recovery_outcome outcome;
+    unsigned long long records;
+    const char *reason; /* of a failure */
+};
+
+/* Writes what sessions have left that are over without having ended: all their processes were killed, or their file
+ * could not be written. Those of living processes are not touched. Tells what becomes of each. Returns the number of
+ * failures, or -errno with a sentence. Changes TZ and signal handlers of the process. */
+MPLOG_API int mplog_recover(const char *ring_dir, bool is_dry_run,
+                            void (*tell_fn)(void *arg, const struct mplog_recovery *what), void *arg);
+
+/* Records that were lost, by cause: "full", "dropped", "oversize", "nested", "no_ring", "damaged", "memory"; and
+ * "corrupt_bytes", of which nobody knows how many records they were. */
+struct mplog_loss_report {
+    const char *cause;
+    unsigned long long count;
+};
+
+/* accepted = written + waiting + lost + skipped + the session's losses but corrupt_bytes; `waiting` includes what waits
+ * in rings. Of streams, what was handed over counts as written, and waits in bytes. */
+struct mplog_sink_report {
+    const char *kind, *name; /* "file", "pipe", "stderr"; its path */
+    unsigned long long written, waiting, lost, skipped, bytes, waiting_bytes;
+};
+
+struct mplog_member_report {
+    unsigned pid;
+    const char *name;
+    const char *state; /* "joining", "active", "leaving", "dead" */
+    unsigned threads, rings;
+    unsigned long long waiting, waiting_bytes; /* in its rings */
+};
+
+struct mplog_session_report {
+    const char *dir, *id, *log_file; /* log_file "": none */
+    const char *state;               /* "new", "running", "closing", "removed"; "stale": left behind */
+    const char *problem;             /* NULL, or why nothing more could be read */
+    bool has_collector;
+    unsigned collector_pid; /* the one there is, or the last one */
+    const char *collector_kind;
+    unsigned long long accepted, waiting, waiting_bytes;
+    long long lag_ns; /* age of the oldest record that is not written; 0: there is none; -1: not known */
+    const struct mplog_loss_report *losses;
+    size_t loss_count;
+    const struct mplog_sink_report *sinks;
+    size_t sink_count;
+    const struct mplog_member_report *members;
+    size_t member_count;
+};
+
+/* Tells about each session, or those that log to `log_file` (NULL: all). What is told is valid during the call. 0 or
+ * -errno with a sentence. Of a session that is working, the numbers are of slightly different moments. */
+MPLOG_API int mplog_report_sessions(const char *ring_dir, const char *log_file,
+                                    void (*tell_fn)(void *arg, const struct mplog_session_report *report), void *arg);
 
 /* ---- what the macros expand to; not for use by hand ---- */
 

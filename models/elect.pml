@@ -2,22 +2,30 @@
  *
  * Who is the collector, and that every record is decided once whoever dies: docs/design.md S5 and M8.
  *
- * Two members need a collector as long as records are not in the file; what they start are helpers, which may be killed
- * before each step, any number of times. Two rings hold the records; a pass sees any part of what it has not read. The
- * decision takes the steps of decide() in collector/commit.c one by one. With -DLOSING a collector may lose its lock without
- * noticing, as a thread does whose host closes descriptors; another then takes over beside it.
+ * Two members need a collector as long as records are not in the file; what they start are helpers, which may be
+ * killed before each step, any number of times. Two rings hold the records; a pass sees any part of what it has not
+ * read. The decision takes the steps of decide() in collector/commit.c one by one, taking over those of collector.c,
+ * view.c and batch.c. Left out: files that fail.
  *
- * Shown: at one time one collector has the lock; a batch is decided once and with the next number; no record is decided
- * twice or passed over, and lines come into the file in that order, once; producers get back no space of records that are not
- * decided; when nothing moves any more, all is in the file. With LOSING only: no batch number is decided twice, and somebody
- * serves. More cannot be had then (EXACT_WHEN_LOSING): who has lost the lock lays down its positions and lines beside, or
- * over, those of its successor before it finds out.
+ * Shown: at one time one collector has the lock; a batch is decided once and with the next number; no record is
+ * decided twice or passed over, and lines come into the file in that order, once; producers get back no space of
+ * records that are not decided; when nothing moves any more, all is in the file.
  *
- * Mutants (-D): POSITION_AFTER_DECISION, KEEP_TAGS, ZERO_TAG_COUNTS, LATE_RING, CLAIM_FOR_EVER; with LOSING
- * also STORE_SEQ and EXACT_WHEN_LOSING. No mutant is TAG_FIRST: which of position and tag is laid down first makes no
+ * With -DLOSING a collector may lose its lock without noticing, as a thread does whose host closes descriptors;
+ * another then takes over beside it. Shown: no batch number is decided twice, and somebody serves. More cannot be had
+ * (EXACT_WHEN_LOSING): who has lost the lock lays down its positions and lines beside, or over, those of its
+ * successor before it finds out. For two collectors at work at the same time the records are fewer (RECORDS_0,
+ * RECORDS_1).
+ *
+ * Mutants (-D): POSITION_AFTER_DECISION, KEEP_TAGS, ZERO_TAG_COUNTS, LATE_RING, CLAIM_FOR_EVER; with LOSING also
+ * STORE_SEQ and EXACT_WHEN_LOSING. TAG_FIRST is none: which of position and tag is laid down first makes no
  * difference, since the decision follows both.
  */
-#define RECORDS(r) (2 - (r)) /* in ring r; a position counts records */
+#ifndef RECORDS_0
+#define RECORDS_0 2       /* in ring 0; a position counts records */
+#define RECORDS_1 1
+#endif
+#define RECORDS(r) ((r) == 0 -> RECORDS_0 : RECORDS_1)
 #define NOBODY 2          /* as holder of the lock */
 
 byte batch_seq;
@@ -173,6 +181,19 @@ inline write(r)
     lines[r] = (IS_IN_BATCH(r) -> batch_to[r] : lines[r])
 }
 
+#define WRITE /* mpl_commit_write */ \
+    if \
+    :: !is_done -> \
+       STEP(is_announced = true); \
+       STEP( \
+           write(0); \
+           write(1) \
+       ); \
+       STEP(is_done = true) \
+    :: is_done \
+    MAY_DIE \
+    fi
+
 inline decide(r)
 {
     assert(!IS_EXACT || to[r] == pos[r] || pos[r] == decided[r]);
@@ -196,29 +217,24 @@ end_none:
     :: atomic { helpers > 0 && (c == 0 || is_busy[0]) -> helpers--; is_busy[c] = true }
     :: atomic { helpers > 0 && may_die -> helpers--; goto end_none }
     fi;
-    if /* mpl_control_lock; mpl_collector_init */
-    :: atomic {
-           lock == NOBODY ->
-           lock = c;
-           is_replaced[0] = true;
-           is_replaced[1] = true;
-           is_replaced[c] = false;
-           is_closed[c] = false;
-           seq = batch_seq
-       }
+    if /* mpl_control_lock */
+    :: atomic { lock == NOBODY -> lock = c; is_closed[c] = false }
     :: atomic { lock != NOBODY -> LEAVE; goto end_none }
     MAY_DIE
     fi;
-    OPEN_RING(0);
+    STEP(is_replaced[0] = true; is_replaced[1] = true; is_replaced[c] = false); /* mpl_collector_init: takeovers */
+    STEP(seq = batch_seq);
+    OPEN_RING(0); /* mpl_members_scan */
 #ifdef LATE_RING
     if
     :: true -> OPEN_RING(1)
     :: is_late = true
     fi;
-#else
+#elif RECORDS_1
     OPEN_RING(1);
 #endif
-    STEP(is_done = is_done || batch_tag == 0 || batch_tag > seq; batch_tag = (batch_tag > seq -> 0 : batch_tag)); /* open */
+    /* mpl_batch_open */
+    STEP(is_done = is_done || batch_tag == 0 || batch_tag > seq; batch_tag = (batch_tag > seq -> 0 : batch_tag));
     STEP(is_done = is_done || (is_announced && IS_THERE(0) && IS_THERE(1))); /* mpl_batch_resume */
     STEP(is_running = true); /* serve */
 
@@ -228,17 +244,7 @@ pass:
     :: !is_replaced[c] && !is_closed[c]
     MAY_DIE
     fi;
-    if /* mpl_commit_write */
-    :: !is_done ->
-       STEP(is_announced = true);
-       STEP(
-           write(0);
-           write(1)
-       );
-       STEP(is_done = true)
-    :: is_done
-    MAY_DIE
-    fi;
+    WRITE;
 #ifdef LATE_RING
     if
     :: is_late -> OPEN_RING(1); is_late = false /* mpl_members_scan, at the next news */
@@ -289,6 +295,7 @@ pass:
 #endif
     STEP(release(0)); /* release_rings */
     STEP(release(1));
+    WRITE;
     goto pass;
 
 end_rest:

@@ -2,21 +2,25 @@
  *
  * The watch promise: docs/design.md M6.
  *
- * Two producers, each with a ring of its own, and the collectors of a session one after the other; any number of log calls
- * and deaths. A producer's store of write_pos goes into its store buffer and becomes visible at any time later, at the latest
- * when the producer does a sequentially consistent read-modify-write or the collector a membarrier. All other words are
- * changed by such operations, or by the collector, whose stores do no harm by being late. Time is left out: a promise may be
- * seen to have expired at any time, and always when nobody renews it; between two calls a millisecond may have passed or not.
- * So is the heartbeat of a sleeping collector: it does not look at cold rings. Numbers that are only compared became bits.
+ * Two producers, each with a ring of its own, and the collectors of a session one after the other; any number of log
+ * calls and deaths. A producer's store of write_pos goes into its store buffer and becomes visible at any time later,
+ * at the latest when the producer does a sequentially consistent read-modify-write or the collector a membarrier. All
+ * other words are changed by such operations, or by the collector, whose stores do no harm by being late. Time is
+ * left out: a promise may be seen to have expired at any time, and always when nobody renews it; between two calls a
+ * millisecond may have passed or not. So is the heartbeat of a sleeping collector: it does not look at cold rings.
+ * Numbers that are only compared became bits. A collector that is told to stop does what one does that dies after it
+ * has stored `sleeping`. Left out too: which bit of `attention` is whose, and a membarrier that fails, after which no
+ * ring stays cold.
  *
- * Shown: when nothing moves any more, all that was published has been consumed. Where collectors die, one producer calls
- * twice more after the last death, the second time later than a promise, a millisecond and a claim to start a collector
- * last. With -DREPLACED a collector thread that has lost its lock finishes its pass beside its successor; then each producer
- * makes those two calls. One call is not enough (ONE_LAST_CALL): a ring that was made cold by a collector that was killed
- * before it slept is told of first, and only then the collector's life is looked at.
+ * Shown: when nothing moves any more, all that was published has been consumed. Where collectors die, one producer
+ * calls twice more after the last death, the second time later than a promise, a millisecond and a claim to start a
+ * collector last. With -DREPLACED a collector thread that has lost its lock finishes its pass beside its successor;
+ * then each producer makes those two calls. One call is not enough (ONE_LAST_CALL): a ring that was made cold by a
+ * collector that was killed before it slept is told of first, and only then the collector's life is looked at.
+ * -DPRODUCERS=1 or 2; NOBODY_DIES leaves out the deaths.
  *
- * Mutants (-D): NO_MEMBARRIER, LOOK_BEFORE_COLD, SLEEP_WITHOUT_LOOK, WAIT_WITHOUT_VALUE, TELL_ONCE, ONE_LAST_CALL; with
- * REPLACED also EXPIRED_IS_NOT_TOLD.
+ * Mutants (-D): NO_MEMBARRIER, LOOK_BEFORE_COLD, SLEEP_WITHOUT_LOOK, WAIT_WITHOUT_VALUE, TELL_ONCE, ONE_LAST_CALL;
+ * with REPLACED also EXPIRED_IS_NOT_TOLD.
  */
 #ifdef ONE_LAST_CALL
 #define LAST_CALLS 1
@@ -102,7 +106,8 @@ call:
     :: atomic { TELLS -> FLUSH(p); attention[p] = true };         /* mpl_wake_for_ring: atomic_fetch_or */
        if /* mpl_wake_collector */
        :: !sleeping
-       :: atomic { sleeping -> FLUSH(p); is_word_changed = true }; /* atomic_fetch_add */
+       :: sleeping ->
+          atomic { FLUSH(p); is_word_changed = true };            /* atomic_fetch_add */
           atomic { is_awake = is_asleep; is_asleep = false }      /* mpl_os_futex_wake */
        fi
     :: !TELLS
@@ -121,8 +126,8 @@ end_over:
 
 #define MAY_DIE :: atomic { may_die -> RESET; goto end_none }
 #define RESET \
-    is_locked = false; is_asleep = false; is_hot[0] = false; is_hot[1] = false; is_idle[0] = false; is_idle[1] = false; \
-    is_told[0] = false; is_told[1] = false
+    is_locked = false; is_asleep = false; is_hot[0] = false; is_hot[1] = false; \
+    is_idle[0] = false; is_idle[1] = false; is_told[0] = false; is_told[1] = false
 
 /* One step of a pass on both rings. Nothing depends on the order within it: the rings have nothing in common. */
 #define ON_BOTH(step) \
@@ -139,7 +144,8 @@ end_over:
     :: else \
     fi
 
-/* gather; and what was seen is decided at once: models/elect.pml. Rings without records are cold_after_ticks old or not. */
+/* gather; and what was seen is decided at once: models/elect.pml. For a ring without records cold_after_ticks are over
+ * or not. */
 #define LOOK_AT(p) \
     if \
     :: is_hot[p] -> \
@@ -199,7 +205,14 @@ active proctype Collector()
 
 end_none: /* mpl_control_lock; mpl_members_scan in mpl_collector_init heats all rings */
     if
-    :: atomic { is_starting -> is_starting = false; is_locked = true; is_told[0] = true; is_told[1] = PRODUCERS == 2 }
+    :: atomic {
+           is_starting ->
+           is_starting = false;
+           is_locked = true;
+           is_word_changed = false;
+           is_told[0] = true;
+           is_told[1] = PRODUCERS == 2
+       }
     :: atomic { is_starting && may_die -> is_starting = false; goto end_none }
     fi;
 
@@ -216,10 +229,6 @@ pass: /* mpl_collector_pass */
     fi;
 
     if /* rest: mpl_wake_sleep */
-    :: is_word_changed = false /* atomic_load of wake_word */
-    MAY_DIE
-    fi;
-    if
     :: sleeping = true
     MAY_DIE
     fi;
@@ -241,9 +250,10 @@ end_asleep:
     fi;
 awake:
     if
-    :: atomic { sleeping = false; is_word_changed = false }
+    :: sleeping = false
     MAY_DIE
     fi;
+    is_word_changed = false; /* run: wake_word is read before the pass */
     if /* take_attention: one exchange */
     :: atomic {
            is_told[0] = attention[0];
@@ -256,8 +266,8 @@ awake:
     fi
 }
 
-/* What is left of the pass of a collector that was replaced: it takes attention; it promises, or makes cold, with a count
- * that the producer may have been told of. */
+/* What is left of the pass of a collector that was replaced: it takes attention; it promises, or makes cold, with a
+ * count that the producer may have been told of. */
 proctype Replaced()
 {
     byte p;
@@ -286,8 +296,7 @@ init
         is_starting = true; /* by the set-up */
         if
 #ifndef NOBODY_DIES
-        :: may_die = true; calls_left[0] = LAST_CALLS
-        :: PRODUCERS == 2 -> may_die = true; calls_left[1] = LAST_CALLS
+        :: may_die = true; calls_left[0] = LAST_CALLS /* which of them makes no difference */
 #endif
         :: true
         fi;

@@ -18,6 +18,8 @@
 #include "producer/logger.h"
 #include "producer/process.h"
 #include "producer/producer.h"
+#include "session/recover.h"
+#include "session/report.h"
 #include "session/session.h"
 
 const char *mplog_version(void) { return MPLOG_VERSION; }
@@ -165,3 +167,15 @@ int mplog_flush(int timeout_ms) { return mpl_session_flush(timeout_ms); }
 void mplog_shutdown_logging(void) { mpl_session_shutdown(); }
 
 int mplog_collect_main(int argc, char **argv) { return mpl_helper_main(argc, argv); }
+
+int mplog_recover(const char *ring_dir, bool is_dry_run, void (*tell_fn)(void *arg, const struct mplog_recovery *what),
+                  void *arg)
+{
+    return mpl_recover_all(ring_dir, is_dry_run, tell_fn, arg);
+}
+
+int mplog_report_sessions(const char *ring_dir, const char *log_file,
+                          void (*tell_fn)(void *arg, const struct mplog_session_report *report), void *arg)
+{
+    return mpl_report_all(ring_dir, log_file, tell_fn, arg);
+}

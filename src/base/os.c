@@ -76,6 +76,12 @@ bool mpl_os_fd_is(int fd, uint64_t dev, uint64_t ino)
     return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
+bool mpl_os_is_shortage(int error)
+{
+    int e = error < 0 ? -error : error;
+    return e == EMFILE || e == ENFILE || e == ENOMEM;
+}
+
 uint64_t mpl_os_page_round(uint64_t bytes)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);

@@ -35,6 +35,9 @@ int mpl_os_fd_above_stdio(int fd);
 /* True if `fd` is still the file (dev, ino): a host may have closed it and opened another under its number. */
 bool mpl_os_fd_is(int fd, uint64_t dev, uint64_t ino);
 
+/* True: descriptors or memory were missing, which may be over soon. Takes errno, or what was returned for it. */
+bool mpl_os_is_shortage(int error);
+
 /* Bytes rounded up to whole pages of this machine. */
 uint64_t mpl_os_page_round(uint64_t bytes);
 

@@ -36,8 +36,43 @@ static char *digits_before(char *end, uint64_t value)
     return end;
 }
 
+static bool has_room(const struct mpl_text *t, size_t n) { return t->len <= t->cap && t->cap - t->len >= n; }
+
+/* 77/256 is a little more than log10(2): right, or one too many. */
+static unsigned digit_count(uint64_t value)
+{
+    static const uint64_t least[U64_DIGITS_MAX] = {0,
+                                                   10,
+                                                   100,
+                                                   1000,
+                                                   10000,
+                                                   100000,
+                                                   1000000,
+                                                   10000000,
+                                                   100000000,
+                                                   1000000000,
+                                                   10000000000,
+                                                   100000000000,
+                                                   1000000000000,
+                                                   10000000000000,
+                                                   100000000000000,
+                                                   1000000000000000,
+                                                   10000000000000000,
+                                                   100000000000000000,
+                                                   1000000000000000000,
+                                                   10000000000000000000u};
+    unsigned n = ((64 - (unsigned)__builtin_clzll(value | 1)) * 77) >> 8;
+    return n + (value >= least[n]);
+}
+
 void mpl_text_u64(struct mpl_text *t, uint64_t value)
 {
+    if (has_room(t, U64_DIGITS_MAX)) {
+        unsigned n = digit_count(value);
+        t->len += n;
+        digits_before(t->data + t->len, value);
+        return;
+    }
     char digits[U64_DIGITS_MAX], *end = digits + sizeof digits, *begin = digits_before(end, value);
     mpl_text_append(t, begin, (size_t)(end - begin));
 }
@@ -52,8 +87,22 @@ void mpl_text_i64(struct mpl_text *t, int64_t value)
     }
 }
 
+/* Exactly `width` digits. */
+static void write_padded(char *to, uint64_t value, unsigned width)
+{
+    for (; width >= 2; width -= 2, value /= 100)
+        memcpy(to + width - 2, digit_pairs + value % 100 * 2, 2);
+    if (width > 0)
+        *to = (char)('0' + value % 10);
+}
+
 void mpl_text_padded(struct mpl_text *t, uint64_t value, unsigned width)
 {
+    if (width <= U64_DIGITS_MAX && has_room(t, U64_DIGITS_MAX) && digit_count(value) <= width) {
+        write_padded(t->data + t->len, value, width);
+        t->len += width;
+        return;
+    }
     char digits[U64_DIGITS_MAX], *end = digits + sizeof digits, *begin = digits_before(end, value);
     size_t n = (size_t)(end - begin);
     if (n < width)

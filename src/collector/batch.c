@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/level.h"
 #include "base/os.h"
 #include "collector/sink.h"
 #include "shm/dir.h"
@@ -58,7 +59,6 @@ static void take_decided(struct mpl_sink *s, uint64_t batch_seq)
     uint32_t count = b->record_count;
     bool is_decided = tag != 0 && tag <= batch_seq,
          is_whole = len <= s->batch_data_bytes && count <= MPL_BATCH_ENDS_MAX;
-    s->lost_reported = b->lost_reported;
     if (is_decided && is_whole) {
         s->decided_len = len;
         s->decided_count = count;
@@ -67,7 +67,7 @@ static void take_decided(struct mpl_sink *s, uint64_t batch_seq)
         return;
     }
     if (is_decided)
-        mpl_sink_count_lost(s, 1); /* at least */
+        s->account->untold++; /* how many they were, nobody can tell */
     atomic_store_explicit(&b->tag, 0, memory_order_release);
     b->len = b->record_count = 0;
     atomic_store_explicit(&b->done, 0, memory_order_relaxed);
@@ -82,9 +82,6 @@ int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
     close(fd);
     if (error)
         return error;
-    s->records_written = &s->batch->records_written;
-    s->records_lost = &s->batch->records_lost;
-    s->bytes_written = &s->batch->bytes_written;
     take_decided(s, batch_seq);
     return 0;
 }
@@ -97,6 +94,13 @@ void mpl_batch_close(struct mpl_sink *s)
 }
 
 bool mpl_batch_is_pending(const struct mpl_sink *s) { return s->done < s->decided_len; }
+
+uint64_t mpl_batch_waiting(const struct mpl_sink *s)
+{
+    return mpl_batch_is_pending(s)
+               ? mpl_sinkfile_waiting(mpl_batch_ends(s->batch), s->decided_count, s->batch->own_count, s->done)
+               : 0;
+}
 
 /* Makes the file and the map `data_bytes` large. Only while nothing is pending or filled in. */
 static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
@@ -112,9 +116,6 @@ static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
     if (b) {
         b->data_bytes = s->batch_data_bytes = bytes - MPL_BATCH_DATA_OFFSET;
         mpl_unmap(s->batch, s->batch_map_bytes);
-        s->records_written = &b->records_written;
-        s->records_lost = &b->records_lost;
-        s->bytes_written = &b->bytes_written;
         s->batch = b;
         s->batch_map_bytes = bytes;
         if (!is_larger && ftruncate(fd, (off_t)bytes) < 0) {
@@ -133,6 +134,8 @@ void mpl_batch_shrink(struct mpl_sink *s, int dir_fd)
 
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes)
 {
+    if (!s->batch || (s->count == 0 && mpl_batch_is_pending(s)))
+        return MPL_APPEND_LOST; /* what waits there must stay; only lines of our own come here meanwhile */
     if (s->count < MPL_BATCH_ENDS_MAX && bytes <= s->batch_data_bytes - s->len)
         return MPL_APPENDED;
     if (s->count > 0)
@@ -141,12 +144,15 @@ enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes)
     return bytes < UINT32_MAX && resize(s, dir_fd, bytes) ? MPL_APPENDED : MPL_APPEND_LOST;
 }
 
-void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, bool is_error)
+void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line)
 {
+    if (s->count == 0)
+        s->oldest_stamp = line->stamp;
     memcpy(mpl_batch_data(s->batch) + s->len, bytes.ptr, bytes.len);
     s->len += bytes.len;
     mpl_batch_ends(s->batch)[s->count++] = (uint32_t)s->len;
-    s->has_error_record |= is_error;
+    s->own_count += line->is_own;
+    s->has_error_record |= line->level >= MPL_LEVEL_ERROR;
 }
 
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)
@@ -157,12 +163,13 @@ void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)
     atomic_store_explicit(&b->tag, 0, memory_order_release); /* not in force while the rest changes */
     b->len = s->decided_len = s->len;
     b->record_count = s->decided_count = s->count;
-    b->lost_reported = s->lost_reported;
+    b->own_count = s->own_count;
+    b->oldest_stamp = s->oldest_stamp;
     b->intent = (struct mpl_intent){.until = 0};
     atomic_store_explicit(&b->done, 0, memory_order_relaxed);
     s->done = 0;
     atomic_store_explicit(&b->tag, tag, memory_order_release); /* in force once batch_seq reaches it (commit.c) */
-    s->len = s->count = 0;
+    s->len = s->count = s->own_count = 0;
 }
 
 /* ---- writing ---- */
@@ -207,14 +214,9 @@ int mpl_batch_write(struct mpl_sink *s)
     struct mpl_batch *b = s->batch;
     struct mpl_lines lines = {mpl_batch_data(b), s->decided_len, mpl_batch_ends(b), s->decided_count};
     struct mpl_file_journal journal = {b, begin_write, done_write};
-    uint64_t before = s->done;
     int error = mpl_file_append(&s->file, &lines, &s->done, &journal);
     atomic_store_explicit(&b->done, s->done, memory_order_release);
-    atomic_fetch_add_explicit(s->bytes_written, s->done - before, memory_order_relaxed);
-    if (!error) {
-        atomic_fetch_add_explicit(s->records_written, s->decided_count, memory_order_relaxed);
-        s->needs_sync = true;
-    }
+    s->needs_sync = s->needs_sync || !error;
     return error;
 }
 

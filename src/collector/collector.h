@@ -7,6 +7,7 @@
  *     merge.c    the heap of rings by stamp
  *     emit.c     record -> attributes -> line -> sinks
  *     commit.c   decide a batch, release the rings, write
+ *     account.c  how many records came to what
  *     loss.c     what was lost becomes a line
  *     members.c  who belongs, who is dead
  *     life.c     lead, nap, sleep, leave
@@ -30,7 +31,8 @@ struct mpl_collector {
     uint64_t control_dev, control_ino;
     struct mpl_control *control;
     const struct mpl_candidates *candidates;
-    uint32_t takeover; /* our number; another in the control file: we have been replaced */
+    bool is_other_boot; /* the session was made before the machine was started last */
+    uint32_t takeover;  /* our number; another in the control file: we have been replaced */
     bool is_replaced;
     uint64_t batch_seq; /* decided so far */
     uint64_t horizon_ticks, cold_after_ticks;
@@ -42,6 +44,7 @@ struct mpl_collector {
     uint32_t check_next;                      /* member whose life is looked at next */
     uint32_t alive_count, ending_count;       /* members; ending: dead or leaving, and not removed yet */
     bool has_deaths;                          /* since life.c looked last */
+    bool has_missed; /* descriptors or memory were missing for something of a member: the next pass tries again */
     uint64_t pid_ns;
     uint32_t member_bound; /* slots below it may have a member */
     uint32_t news_seen;
@@ -55,7 +58,9 @@ struct mpl_collector {
     uint32_t hot_count, hot_capacity;
 
     /* one pass */
-    uint64_t now_stamp; /* T0 */
+    uint64_t now_stamp;    /* T0 */
+    uint64_t newest_stamp; /* of a record we have merged; 0: none */
+    int64_t pulse_ns;      /* time of day when our predecessor last lived */
     struct mpl_clock_wall wall;
     struct mpl_heap heap;
     uint64_t pass_records, pass_bytes;
@@ -65,29 +70,41 @@ struct mpl_collector {
     struct mpl_ring_view **touched;
     uint32_t touched_count, touched_capacity;
     uint32_t touched_members; /* members with is_touched */
-    uint64_t batch_records;
+    uint64_t batch_lines;
+    struct mpl_account account; /* as of that batch */
 
     /* one record */
     char *copy;
     size_t copy_cap;
-    char *line;
-    size_t line_cap;
 
     struct mpl_sink *sink[MPL_SINKS_MAX];
     uint32_t sink_count;
-    uint32_t sinks_up; /* mask: opened, and not given up */
+    uint32_t sinks_up;     /* mask: opened, and not given up */
+    uint64_t source_count; /* numbers given out: struct mpl_ring_view */
+    uint32_t sinks_shared; /* mask: those that do not stand alone */
 
     /* how far everything is written; the stamp a flusher compares with */
     uint64_t written_until, streamed_until, flush_seen;
 };
 
 /* Takes the session at `dir` over: maps it, finishes what a predecessor had decided, opens the sinks. The caller holds
- * the lock on control_fd. 0 or -errno with a sentence; mpl_collector_fini also after a failure. */
+ * the lock on control_fd. 0; -ESHUTDOWN: the session is over; or -errno with a sentence. mpl_collector_fini also
+ * after a failure. */
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
                        const struct mpl_candidates *candidates);
+/* Opens sinks that were added since the last time. False: descriptors or memory are missing for one; to be tried again
+ * before any record is merged, which might be for that one. */
+bool mpl_collector_open_sinks(struct mpl_collector *c);
+
 void mpl_collector_fini(struct mpl_collector *c);
 
-/* One pass over what is there now. `stamp` is T0, taken before this call by mpl_clock_stamp_before_loads; `now_ns` is
+/* T0 of a pass that begins now. */
+uint64_t mpl_collector_now(const struct mpl_collector *c);
+
+/* Fills in c->wall: which stamp means which time of day. */
+void mpl_collector_read_clocks(struct mpl_collector *c);
+
+/* One pass over what is there now. `stamp` is T0, taken before this call by mpl_collector_now; `now_ns` is
  * CLOCK_MONOTONIC. c->pass_records and pass_bytes tell what was done. */
 void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns);
 
@@ -103,10 +120,10 @@ void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r);
 bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r);
 
 /* A line of our own, at level WARNING under the logger "mplog", in the name of process and thread of `r` or of the
- * process of `m` (NULL: the collector), for the sinks in `sinks`; returns those that took it. It stands for `weight`
- * records, which a sink that does not take it counts as lost. */
-uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
-                         const struct mpl_ring_view *r, const char *format, ...) __attribute__((format(printf, 6, 7)));
+ * process of `m` (NULL: the collector), for the sinks in `sinks`. It stands for `weight` records, of which a sink that
+ * does not take it has yet to tell. False: blocked; as if nothing had been tried. */
+bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
+                     const struct mpl_ring_view *r, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* ---- commit.c ---- */
 
@@ -118,6 +135,14 @@ bool mpl_commit(struct mpl_collector *c);
 
 /* Writes pending batches, retries failed ones, gives sinks up and takes them back. True: nothing is pending. */
 bool mpl_commit_write(struct mpl_collector *c, uint64_t now_ns);
+
+/* ---- account.c ---- */
+
+/* What was decided last. */
+void mpl_account_take(struct mpl_collector *c);
+
+/* Lays c->account down under `tag`: it becomes fact when batch_seq is stored. */
+void mpl_account_prepare(struct mpl_collector *c, uint64_t tag);
 
 /* ---- loss.c ---- */
 

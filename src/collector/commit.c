@@ -69,7 +69,7 @@ static void prepare_member(struct mpl_member_view *m, uint64_t tag)
 
 static bool has_something(const struct mpl_collector *c)
 {
-    return c->touched_count > 0 || c->batch_records > 0 || c->touched_members > 0;
+    return c->touched_count > 0 || c->batch_lines > 0 || c->touched_members > 0;
 }
 
 static bool decide(struct mpl_collector *c)
@@ -87,6 +87,7 @@ static bool decide(struct mpl_collector *c)
         if (c->sinks_up >> i & 1)
             mpl_sink_prepare(c->sink[i], tag);
     }
+    mpl_account_prepare(c, tag);
     /* The decision. A compare-and-swap, since a thread that has lost its lock (its host closed the descriptor) may only
      * now find out that another has taken over. Release: all of the above; acquire: a successor's mpl_collector_init.
      */
@@ -121,8 +122,7 @@ bool mpl_commit(struct mpl_collector *c)
         if (c->sinks_up >> i & 1)
             mpl_sink_decided(c->sink[i]);
     }
-    atomic_fetch_add_explicit(&c->control->head.records_merged, c->batch_records, memory_order_relaxed);
-    c->batch_records = 0;
+    c->batch_lines = 0;
     return mpl_commit_write(c, mpl_clock_monotonic_ns());
 }
 
@@ -130,10 +130,11 @@ bool mpl_commit(struct mpl_collector *c)
 
 static void note_failure(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
+    if (s->backoff_ns == 0 || !s->is_failing)
+        s->backoff_ns = RETRY_LEAST_NS;
     if (!s->is_failing) {
         s->is_failing = true;
         s->failing_since_ns = now_ns;
-        s->backoff_ns = RETRY_LEAST_NS;
         mpl_emit_notice(c, c->sinks_up & ~(UINT32_C(1) << s->index), 0, NULL, NULL, "%s: writing fails: %s", s->name,
                         mpl_error_text());
     }
@@ -149,7 +150,8 @@ static void note_success(struct mpl_collector *c, struct mpl_sink *s)
     c->sinks_up |= UINT32_C(1) << s->index;
 }
 
-/* One file. True: nothing is pending there, or it no longer holds the others up. */
+/* One file. True: nothing is pending there, or it no longer holds the others up. With no member left it does: what is
+ * in the rings then waits for the file, if need be until the session is recovered. */
 static bool write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
     uint32_t bit = UINT32_C(1) << s->index;
@@ -165,7 +167,7 @@ static bool write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now
         else
             note_success(c, s);
     }
-    return !s->is_failing || !(c->sinks_up & bit);
+    return !s->is_failing || (!(c->sinks_up & bit) && c->alive_count > 0);
 }
 
 bool mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)

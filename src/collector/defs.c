@@ -84,7 +84,7 @@ const struct mpl_cformat *mpl_defs_format(struct mpl_def_view *v)
     if (v->is_parsed)
         return v->format;
     v->is_parsed = true;
-    if (v->kind != MPL_DEF_SITE || (v->flags & MPL_DEF_NOT_A_FORMAT))
+    if (v->kind != MPL_DEF_SITE || (v->flags & (MPL_DEF_NOT_A_FORMAT | MPL_DEF_PYTHON)))
         return NULL;
     v->format = malloc(sizeof *v->format);
     if (v->format && mpl_cformat_parse(v->format, v->text) < 0) {
@@ -94,10 +94,26 @@ const struct mpl_cformat *mpl_defs_format(struct mpl_def_view *v)
     return v->format;
 }
 
+const struct mpl_pyformat *mpl_defs_pyformat(struct mpl_def_view *v)
+{
+    if (v->is_parsed)
+        return v->py_format;
+    v->is_parsed = true;
+    if (v->kind != MPL_DEF_SITE || !(v->flags & MPL_DEF_PYTHON))
+        return NULL;
+    v->py_format = malloc(sizeof *v->py_format);
+    if (v->py_format && !mpl_pyformat_parse(v->py_format, v->text)) {
+        free(v->py_format);
+        v->py_format = NULL;
+    }
+    return v->py_format;
+}
+
 void mpl_defs_fini(struct mpl_defs *d)
 {
     for (uint32_t i = 0; i < d->count; i++) {
         free(d->view[i]->format);
+        free(d->view[i]->py_format);
         free(d->view[i]);
     }
     free(d->view);

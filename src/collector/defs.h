@@ -8,13 +8,15 @@
 
 #include "base/cformat.h"
 #include "base/text.h"
+#include "output/pyformat.h"
 #include "shm/abi.h"
 
 struct mpl_def_view {
     uint16_t kind, flags; /* as in struct mpl_def */
     uint32_t line;
     struct mpl_str text, file, function;
-    struct mpl_cformat *format; /* a site's; parsed at its first record. NULL until then, or if it is no format */
+    struct mpl_cformat *format;     /* a site's; parsed at its first record. NULL until then, or if it is no format */
+    struct mpl_pyformat *py_format; /* the same of a site with MPL_DEF_PYTHON */
     bool is_parsed;
     uint32_t hash;
     uint32_t next; /* in the bucket: index + 1 */
@@ -33,6 +35,9 @@ uint32_t mpl_defs_intern(struct mpl_defs *d, const struct mpl_def *def, struct m
 
 /* The site's format; NULL if it has none. */
 const struct mpl_cformat *mpl_defs_format(struct mpl_def_view *v);
+
+/* The same for a site with MPL_DEF_PYTHON. */
+const struct mpl_pyformat *mpl_defs_pyformat(struct mpl_def_view *v);
 
 void mpl_defs_fini(struct mpl_defs *d);
 

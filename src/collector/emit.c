@@ -27,7 +27,7 @@ static void set_site(struct mpl_record *out, const struct mpl_def_view *site)
     out->line = site->line;
 }
 
-static void set_common(const struct mpl_collector *c, const struct mpl_ring_view *r, const struct mpl_raw_record *raw,
+static void set_common(struct mpl_collector *c, struct mpl_ring_view *r, const struct mpl_raw_record *raw,
                        struct mpl_record *out)
 {
     *out = (struct mpl_record){
@@ -44,23 +44,68 @@ static void set_common(const struct mpl_collector *c, const struct mpl_ring_view
     const struct mpl_def_view *logger = mpl_view_definition(r->member, mpl_ids_logger(raw->head.ids), MPL_DEF_LOGGER,
                                                             c->dir_fd);
     out->logger = logger ? logger->text : MPL_STR("root");
+    if (r->source == 0)
+        r->source = ++c->source_count;
+    out->source = logger ? r->source : 0;
+    out->ids = raw->head.ids;
 }
 
-static bool set_deferred(const struct mpl_collector *c, const struct mpl_ring_view *r, const struct mpl_raw_record *raw,
-                         struct mpl_record *out, struct mpl_arg *args)
+struct arguments {
+    struct mpl_arg c[MPL_CFORMAT_ARGS_MAX];
+    struct mpl_pyarg python[MPL_PYFORMAT_ARGS_MAX];
+};
+
+/* Reads what the word of types says: a word each, then the texts. */
+static bool read_typed(struct mpl_str body, uint32_t count, struct mpl_pyarg *args)
 {
-    struct mpl_def_view *site = mpl_view_definition(r->member, mpl_ids_site(raw->head.ids), MPL_DEF_SITE, c->dir_fd);
+    uint64_t types, word, text_at = 8 + 8 * (uint64_t)count;
+    if (body.len < text_at)
+        return false;
+    memcpy(&types, body.ptr, sizeof types);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(&word, body.ptr + 8 + 8 * (uint64_t)i, sizeof word);
+        args[i].type = (enum mpl_pytype)(types >> (4 * i) & 15);
+        if (args[i].type == MPL_PY_TEXT) {
+            if (word > body.len - text_at)
+                return false;
+            args[i].text = (struct mpl_str){body.ptr + text_at, word};
+            text_at += word;
+        } else if (args[i].type < MPL_PY_TEXT) {
+            memcpy(&args[i].number, &word, sizeof word);
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool set_typed(struct mpl_def_view *site, struct mpl_str body, struct mpl_record *out, struct arguments *args)
+{
+    const struct mpl_pyformat *f = mpl_defs_pyformat(site);
+    if (!f || !read_typed(body, f->arg_count, args->python))
+        return false;
+    out->format = site->text;
+    out->py_format = f;
+    out->py_args = args->python;
+    return true;
+}
+
+static bool set_deferred(struct mpl_def_view *site, const struct mpl_raw_record *raw, struct mpl_record *out,
+                         struct arguments *args)
+{
     set_site(out, site);
     if (!site)
         return false; /* the only case is a segment that somebody has damaged */
+    if (site->flags & MPL_DEF_PYTHON)
+        return set_typed(site, (struct mpl_str){raw->body, raw->body_bytes}, out, args);
     const struct mpl_cformat *f = mpl_defs_format(site);
     static const struct mpl_cformat none = {.conversion_count = 0};
-    if (!mpl_codec_args(raw, f ? f : &none, (site->flags & MPL_DEF_HAS_ERROR) != 0, args, &out->error))
+    if (!mpl_codec_args(raw, f ? f : &none, (site->flags & MPL_DEF_HAS_ERROR) != 0, args->c, &out->error))
         return false;
     out->show_error = (site->flags & MPL_DEF_SHOW_ERROR) != 0;
     out->format = site->text;
     out->c_format = f;
-    out->args = args;
+    out->args = args->c;
     if (!f)
         out->message = site->text; /* not a format: shown as it is */
     return true;
@@ -104,48 +149,54 @@ static void set_field(struct mpl_record *out, uint32_t tag, struct mpl_str value
     }
 }
 
-static bool set_full(const struct mpl_raw_record *raw, struct mpl_record *out)
+static bool set_full(const struct mpl_raw_record *raw, struct mpl_def_view *site, struct mpl_record *out,
+                     struct arguments *args)
 {
     uint32_t tag;
     struct mpl_str value;
-    set_site(out, NULL);
+    set_site(out, site);
+    out->source = 0; /* any attribute may be another one */
     for (uint64_t at = 0; at < raw->body_bytes;) {
         if (!mpl_codec_field(raw, &at, &tag, &value))
             return false;
-        set_field(out, tag, value);
+        if (tag != MPL_FIELD_ARGS)
+            set_field(out, tag, value);
+        else if (!site || !set_typed(site, value, out, args))
+            return false;
     }
     return true;
 }
 
-static bool set_attributes(const struct mpl_collector *c, const struct mpl_ring_view *r,
-                           const struct mpl_raw_record *raw, struct mpl_record *out, struct mpl_arg *args)
+static bool set_attributes(struct mpl_collector *c, struct mpl_ring_view *r, const struct mpl_raw_record *raw,
+                           struct mpl_record *out, struct arguments *args)
 {
+    struct mpl_def_view *site = mpl_view_definition(r->member, mpl_ids_site(raw->head.ids), MPL_DEF_SITE, c->dir_fd);
     set_common(c, r, raw, out);
     switch (mpl_kind_of(raw->head.kind_words)) {
-    case MPL_RECORD_DEFERRED: return set_deferred(c, r, raw, out, args);
-    case MPL_RECORD_TEXT: set_site(out, NULL); return mpl_codec_text(raw, &out->message);
-    case MPL_RECORD_FULL: return set_full(raw, out);
+    case MPL_RECORD_DEFERRED: return set_deferred(site, raw, out, args);
+    case MPL_RECORD_TEXT: set_site(out, site); return mpl_codec_text(raw, &out->message);
+    case MPL_RECORD_FULL: return set_full(raw, site, out, args);
     default: return false;
     }
 }
 
 /* ---- lines ---- */
 
-/* The line of `record` as `s` shows it, newline at its end, in c->line. len 0: out of memory. */
-static struct mpl_str render(struct mpl_collector *c, struct mpl_sink *s, const struct mpl_record *record)
+/* The line of `record` as `s` shows it, newline at its end, in s->line. len 0: out of memory. */
+static struct mpl_str render(struct mpl_sink *s, const struct mpl_record *record)
 {
     for (;;) {
-        struct mpl_text t = {c->line, 0, c->line_cap};
+        struct mpl_text t = {s->line, 0, s->line_cap};
         mpl_pattern_render(s->pattern, record, &s->asctime, s->escape, &t);
         mpl_text_char(&t, '\n');
         if (mpl_text_fits(&t))
             return (struct mpl_str){t.data, t.len};
         size_t larger = t.len < LINE_BYTES_LEAST ? LINE_BYTES_LEAST : t.len + t.len / 4;
-        char *line = realloc(c->line, larger);
+        char *line = realloc(s->line, larger);
         if (!line)
             return (struct mpl_str){NULL, 0};
-        c->line = line;
-        c->line_cap = larger;
+        s->line = line;
+        s->line_cap = larger;
     }
 }
 
@@ -162,17 +213,17 @@ static bool can_only_wait(const struct mpl_collector *c)
 static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint32_t *takers)
 {
     bool may_wait = can_only_wait(c);
-    uint32_t rendered_like = UINT32_MAX;
-    struct mpl_str line = {NULL, 0};
+    uint32_t rendered = 0; /* mask of sinks whose `rendered` is of this record */
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
         if (!(*takers >> i & 1))
             continue;
-        if (s->like != rendered_like) {
-            line = render(c, s, record);
-            rendered_like = s->like;
-        }
-        enum mpl_append result = line.len ? mpl_sink_offer(s, c->dir_fd, line, may_wait) : MPL_APPEND_LOST;
+        struct mpl_sink *like = c->sink[s->like];
+        if (!(rendered >> s->like & 1))
+            like->rendered = render(like, record);
+        rendered |= UINT32_C(1) << s->like;
+        enum mpl_append result = like->rendered.len ? mpl_sink_offer(s, c->dir_fd, like->rendered, may_wait)
+                                                    : MPL_APPEND_LOST;
         if (result == MPL_APPEND_FULL) {
             if (s->is_stream || !mpl_commit(c)) {
                 c->is_blocked = true;
@@ -186,12 +237,13 @@ static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint
     return true;
 }
 
-/* Counts `weight` records as lost where the line is not taken: 1, or what a line of our own stands for. False: blocked.
- */
-static bool emit(struct mpl_collector *c, const struct mpl_record *record, uint32_t sinks, uint64_t weight,
-                 uint32_t *takers)
+/* `weight` records are lost where the line is not taken: 1, or what a line of our own stands for. False: blocked. */
+static bool emit(struct mpl_collector *c, const struct mpl_record *record, const struct mpl_line *line, uint32_t sinks,
+                 uint64_t weight, uint32_t *takers)
 {
     uint32_t wanted = 0;
+    if (sinks == MPL_SINKS_SHARED)
+        sinks = c->sinks_shared;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         if ((sinks >> i & 1) && record->level >= c->sink[i]->level)
             wanted |= UINT32_C(1) << i;
@@ -201,11 +253,13 @@ static bool emit(struct mpl_collector *c, const struct mpl_record *record, uint3
         return false;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         if (*takers >> i & 1)
-            mpl_sink_take(c->sink[i], record->level);
+            mpl_sink_take(c->sink[i], line);
         else if (wanted >> i & 1)
-            mpl_sink_count_lost(c->sink[i], weight);
+            mpl_sink_count_lost(c->sink[i], line, weight);
+        else
+            c->account.sink[i].skipped += !line->is_own;
     }
-    c->batch_records++;
+    c->batch_lines++;
     return true;
 }
 
@@ -221,6 +275,7 @@ static void take_names(struct mpl_ring_view *r, const struct mpl_raw_record *raw
     memcpy(r->names, process_name.ptr, process_name.len);
     memcpy(r->names + process_name.len, thread_name.ptr, thread_name.len);
     r->names_changed = true;
+    r->source = 0;
 }
 
 static bool copy_out(struct mpl_collector *c, const struct mpl_ring_view *r)
@@ -236,31 +291,45 @@ static bool copy_out(struct mpl_collector *c, const struct mpl_ring_view *r)
     return true;
 }
 
+/* A line in the place of a record that cannot be shown. False: blocked. */
+static bool replace_record(struct mpl_collector *c, const struct mpl_ring_view *r, enum mpl_loss cause)
+{
+    if (!mpl_emit_notice(c, UINT32_MAX, 1, r->member, r,
+                         cause == MPL_LOSS_MEMORY ? "a record of %u bytes was lost: out of memory"
+                                                  : "a damaged record of %u bytes was skipped",
+                         r->record_bytes))
+        return false;
+    c->account.lost[cause]++;
+    return true;
+}
+
 bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     struct mpl_raw_record raw;
     struct mpl_record record;
-    struct mpl_arg args[MPL_CFORMAT_ARGS_MAX];
+    struct arguments args;
     uint32_t takers;
-    if (!copy_out(c, r)) {
-        mpl_emit_notice(c, UINT32_MAX, 1, r->member, r, "a record of %u bytes was lost: out of memory",
-                        r->record_bytes);
-        return true;
-    }
+    if (!copy_out(c, r))
+        return replace_record(c, r, MPL_LOSS_MEMORY);
     if (mpl_codec_open(&raw, c->copy, r->record_bytes)) {
         if (mpl_kind_of(raw.head.kind_words) == MPL_RECORD_NAMES) {
             take_names(r, &raw);
             return true;
         }
-        if (set_attributes(c, r, &raw, &record, args))
-            return emit(c, &record, raw.head.sinks, 1, &takers);
+        if (set_attributes(c, r, &raw, &record, &args)) {
+            struct mpl_line line = {.level = record.level, .stamp = r->key};
+            if (!emit(c, &record, &line, raw.head.sinks, 1, &takers))
+                return false;
+            c->account.merged++;
+            c->newest_stamp = r->key;
+            return true;
+        }
     }
-    mpl_emit_notice(c, UINT32_MAX, 1, r->member, r, "a damaged record of %u bytes was skipped", r->record_bytes);
-    return true;
+    return replace_record(c, r, MPL_LOSS_DAMAGED);
 }
 
-uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
-                         const struct mpl_ring_view *r, const char *format, ...)
+bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
+                     const struct mpl_ring_view *r, const char *format, ...)
 {
     char text[512];
     uint32_t takers;
@@ -269,7 +338,7 @@ uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weigh
     int n = vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     struct mpl_record record = {
-        .created_ns = mpl_clock_wall_of(&c->wall, c->now_stamp),
+        .created_ns = c->is_other_boot ? mpl_clock_wall_ns() : mpl_clock_wall_of(&c->wall, c->now_stamp),
         .level = MPL_LEVEL_WARNING,
         .logger = MPL_STR("mplog"),
         .task_name = MPL_STR(""),
@@ -289,6 +358,6 @@ uint32_t mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weigh
         record.process_name = MPL_STR("mplog");
         record.thread_name = MPL_STR("collector");
     }
-    /* Blocked: the caller comes again, since the counters still differ. */
-    return emit(c, &record, sinks, weight, &takers) ? takers : 0;
+    struct mpl_line line = {.level = record.level, .is_own = true, .stamp = c->now_stamp};
+    return emit(c, &record, &line, sinks, weight, &takers);
 }

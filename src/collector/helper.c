@@ -44,20 +44,22 @@ static void replace_page(int signal_number, siginfo_t *info, void *context)
         signal(signal_number, SIG_DFL); /* not ours to mend: the fault comes again, and ends us */
 }
 
-void mpl_helper_survive_truncation(void)
+void mpl_helper_survive(void)
 {
     struct sigaction bus = {.sa_sigaction = replace_page, .sa_flags = SA_SIGINFO | SA_NODEFER};
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     sigaction(SIGBUS, &bus, NULL);
 }
 
 static void settle_signals(void)
 {
-    static const int ignored[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGPIPE, SIGXFSZ,   SIGTSTP,
-                                  SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF};
+    static const int ignored[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGTSTP,   SIGTTIN,
+                                  SIGTTOU, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF};
     sigset_t none;
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
-    mpl_helper_survive_truncation();
+    mpl_helper_survive();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* all were blocked by who started us */
 }
@@ -110,7 +112,7 @@ static void settle_descriptors(int *fds, unsigned count)
 }
 
 /* Local time is that of the set-up's process. */
-static void take_time_zone(const char *dir)
+void mpl_helper_take_time_zone(const char *dir)
 {
     static char text[32768];
     char zone[256];
@@ -140,6 +142,9 @@ int mpl_helper_main(int argc, char **argv)
 {
     int fds[CANDIDATES_MAX];
     unsigned count = 0;
+    bool is_recovery = argc > 1 && strcmp(argv[1], MPL_HELPER_RECOVER) == 0;
+    argc -= is_recovery;
+    argv += is_recovery;
     if (argc < 2) {
         mpl_complain("collect is the helper that set-up starts; it takes the directory of a session");
         return 100;
@@ -153,8 +158,9 @@ int mpl_helper_main(int argc, char **argv)
     if (chdir("/") < 0)
         return 111;
     prctl(PR_SET_NAME, "mplog");
-    take_time_zone(argv[1]);
+    mpl_helper_take_time_zone(argv[1]);
     struct mpl_candidates candidates = {fds, count};
-    struct mpl_life life = {.dir = argv[1], .candidates = &candidates, .kind = MPL_COLLECTOR_HELPER};
+    struct mpl_life life = {
+        .dir = argv[1], .candidates = &candidates, .kind = MPL_COLLECTOR_HELPER, .is_recovery = is_recovery};
     return mpl_life_run(&life) < 0 ? 111 : 0;
 }

@@ -2,8 +2,11 @@
 #include "collector/life.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -25,7 +28,7 @@
 /* A pass that found this much is followed by the next at once: somebody is filling rings faster than naps allow. */
 #define BUSY_BYTES 32768u
 
-/* How long the end of a session waits for a file that fails or a reader that does not read. */
+/* With no member left: a file that fails, or a reader that does not read, gets this long without any progress. */
 #define LAST_WAIT_NS (5000 * NS_PER_MS)
 
 /* Of the collector's own buffers, what is kept while idle. */
@@ -54,14 +57,19 @@ static bool are_slots_free(struct mpl_collector *c)
     return true;
 }
 
-static bool is_everything_written(struct mpl_collector *c)
+static bool is_sink_done(const struct mpl_sink *s)
+{
+    return s->is_stream ? !s->writer || mpl_stream_is_drained(s) : !mpl_batch_is_pending(s);
+}
+
+/* Also what is lost if nobody writes it now: stderr ends with its last reader. */
+static bool is_everything_written(const struct mpl_collector *c, bool with_stderr)
 {
     for (uint32_t i = 0; i < c->sink_count; i++) {
-        struct mpl_sink *s = c->sink[i];
-        if (s->is_stream ? s->writer && !mpl_stream_is_drained(s) : mpl_batch_is_pending(s))
+        if (!is_sink_done(c->sink[i]) && (with_stderr || !c->sink[i]->is_stderr))
             return false;
     }
-    return true;
+    return c->ending_count == 0;
 }
 
 /* models/join.pml: a joiner claims a slot and then reads the state; we set the state and then read the slots. */
@@ -79,18 +87,74 @@ static bool leave(struct mpl_collector *c)
     return true;
 }
 
-/* True: the session is over, and gone. `idle_since_ns`: when the last member had gone. */
-static bool try_to_leave(struct mpl_collector *c, uint64_t *idle_since_ns, uint64_t now_ns)
+/* Changes whenever anything gets on. */
+static uint64_t progress(const struct mpl_collector *c)
 {
-    if (c->alive_count > 0 || c->ending_count > 0) {
-        *idle_since_ns = 0;
-        return false;
+    uint64_t sum = c->batch_seq + c->ending_count;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        const struct mpl_sink *s = c->sink[i];
+        if (s->is_stream ? s->stream != NULL : s->batch != NULL)
+            sum += atomic_load_explicit(s->is_stream ? &s->stream->read_pos : &s->batch->done, memory_order_relaxed);
     }
-    if (*idle_since_ns == 0)
-        *idle_since_ns = now_ns;
-    if (!is_everything_written(c) && now_ns - *idle_since_ns < LAST_WAIT_NS)
-        return false;
-    return leave(c);
+    return sum;
+}
+
+struct ending {
+    uint64_t progress, since_ns; /* since_ns: when that was seen first; 0: there are members */
+    uint64_t records_at_first;   /* in the files when we came */
+    bool has_told;
+};
+
+/* Records that have come into the files so far. */
+static uint64_t records_in_files(const struct mpl_collector *c)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        const struct mpl_sink *s = c->sink[i];
+        sum += s->is_stream ? 0 : s->account->records - mpl_batch_waiting(s);
+    }
+    return sum;
+}
+
+static void format_time(char text[32], int64_t wall_ns)
+{
+    time_t seconds = (time_t)(wall_ns / INT64_C(1000000000));
+    struct tm tm;
+    if (!localtime_r(&seconds, &tm) || strftime(text, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        strcpy(text, "an unknown time");
+}
+
+/* Into the log, once, before its session is removed. */
+static bool tell_recovery(struct mpl_collector *c, uint64_t records)
+{
+    char when[32];
+    int64_t newest_ns = c->newest_stamp ? mpl_clock_wall_of(&c->wall, c->newest_stamp) : 0;
+    format_time(when, newest_ns > c->pulse_ns ? newest_ns : c->pulse_ns);
+    return mpl_emit_notice(c, UINT32_MAX, 0, NULL, NULL, "%" PRIu64 " %s of a session that ended at %s %s recovered",
+                           records, records == 1 ? "record" : "records", when, records == 1 ? "was" : "were");
+}
+
+enum next { GO_ON, REMOVED, LEFT_BEHIND };
+
+/* With no member left: the session is removed when all is written; where nothing gets on, it is left as it is, for
+ * whoever recovers it. */
+static enum next try_to_leave(struct mpl_collector *c, const struct mpl_life *life, struct ending *e, uint64_t now_ns)
+{
+    uint64_t seen = progress(c);
+    if (c->alive_count > 0 || e->since_ns == 0 || seen != e->progress)
+        e->since_ns = c->alive_count > 0 ? 0 : now_ns;
+    e->progress = seen;
+    if (c->alive_count > 0)
+        return GO_ON;
+    bool is_stuck = now_ns - e->since_ns >= LAST_WAIT_NS;
+    if (!is_everything_written(c, !is_stuck))
+        return is_stuck ? LEFT_BEHIND : GO_ON;
+    uint64_t recovered = records_in_files(c) - e->records_at_first;
+    if (life->is_recovery && !e->has_told && recovered > 0) {
+        e->has_told = tell_recovery(c, recovered);
+        return GO_ON;
+    }
+    return leave(c) ? REMOVED : GO_ON;
 }
 
 /* stderr is closed when no member has it any more: else whoever waits for its end, as $(command) does, waits for us. */
@@ -117,10 +181,13 @@ static bool is_ours(struct mpl_collector *c)
 
 static void shrink_buffers(struct mpl_collector *c)
 {
-    if (c->line_cap > IDLE_BUFFER_BYTES) {
-        free(c->line);
-        c->line = NULL;
-        c->line_cap = 0;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        struct mpl_sink *s = c->sink[i];
+        if (s->line_cap > IDLE_BUFFER_BYTES) {
+            free(s->line);
+            s->line = NULL;
+            s->line_cap = 0;
+        }
     }
     if (c->copy_cap > IDLE_BUFFER_BYTES) {
         free(c->copy);
@@ -145,7 +212,7 @@ static void rest(struct mpl_collector *c, uint32_t wake_word)
     uint64_t timeout_ns = NAP_NS;
     if (!c->is_blocked && c->pass_bytes >= BUSY_BYTES)
         return;
-    bool is_quiet = c->hot_count == 0 && c->ending_count == 0 && !c->is_blocked && c->alive_count > 0;
+    bool is_quiet = c->hot_count == 0 && c->ending_count == 0 && !c->is_blocked && !c->has_missed && c->alive_count > 0;
     if (is_quiet) {
         shrink_buffers(c);
         timeout_ns = has_sync_due(c) ? HEARTBEAT_NS / 10 : HEARTBEAT_NS;
@@ -162,14 +229,18 @@ static void look_after_lives(struct mpl_collector *c, uint64_t *next_ns, uint64_
         *next_ns = now_ns + HEARTBEAT_NS;
         mpl_members_check_lives(c);
     }
-    if (c->has_deaths || is_due)
-        finish_streams(c);
+    if (c->is_blocked || !(c->has_deaths || is_due))
+        return; /* blocked: what the dead have logged is not in the streams yet */
+    finish_streams(c);
     c->has_deaths = false;
 }
 
-static void run(struct mpl_collector *c, const struct mpl_life *life)
+/* True: the session is removed. */
+static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_left_behind)
 {
-    uint64_t next_look_ns = 0, idle_since_ns = 0;
+    uint64_t next_look_ns = 0;
+    *is_left_behind = false;
+    struct ending ending = {.records_at_first = records_in_files(c)};
     while (is_ours(c)) {
         /* Read first: the pass then sees that the member who asks for it has left. */
         bool must_stop = life->must_stop && atomic_load(life->must_stop);
@@ -178,28 +249,41 @@ static void run(struct mpl_collector *c, const struct mpl_life *life)
         uint32_t wake_word = atomic_load(&c->control->head.wake_word);
         if (must_stop)
             next_look_ns = 0; /* of those who are left, who lives? */
-        uint64_t stamp = mpl_clock_stamp_before_loads(c->control->head.clock_kind), now_ns = mpl_clock_monotonic_ns();
+        uint64_t stamp = mpl_collector_now(c), now_ns = mpl_clock_monotonic_ns();
         mpl_collector_pass(c, stamp, now_ns);
         look_after_lives(c, &next_look_ns, now_ns);
-        if (try_to_leave(c, &idle_since_ns, now_ns))
-            return;
-        if (must_stop && !c->is_blocked && c->ending_count == 0)
+        enum next next = try_to_leave(c, life, &ending, now_ns);
+        *is_left_behind = next == LEFT_BEHIND;
+        if (next != GO_ON || (must_stop && !c->is_blocked && c->ending_count == 0 && c->alive_count > 0))
             break;
         rest(c, wake_word);
     }
-    /* Whoever wants to wake us from now on finds nobody, and starts another. */
-    if (is_ours(c))
-        atomic_store(&c->control->head.sleeping, 1);
+    if (life->end)
+        life->end->written += records_in_files(c) - ending.records_at_first;
+    return atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED;
 }
 
-/* A member that leaves gives up its slot, then looks whether there is a collector. One that is told to stop gives up
- * its lock, then looks at the slots: one of them sees the other, and the last one removes the session. */
-static bool is_abandoned(struct mpl_collector *c)
+/* Members that will look for a collector, some day. One that is leaving may have looked already. */
+static bool has_members(struct mpl_collector *c)
 {
-    if (!is_ours(c) || atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED)
-        return false;
+    uint32_t bound = mpl_slot_bound(c->control);
+    for (uint32_t i = 0; i < bound; i++) {
+        uint32_t state = mpl_slot_state(atomic_load(&c->control->slot[i].word));
+        if (state == MPL_SLOT_JOINING || state == MPL_SLOT_ACTIVE)
+            return true;
+    }
+    return false;
+}
+
+/* Who joins, leaves or logs in a cold ring says so and then looks for a collector. One that goes while there are
+ * members, or before all is written, gives up its lock and then looks whether somebody has said so: one of them sees
+ * the other. Also, if it was told to stop: the last member removes the session. models/join.pml. True: it is needed
+ * again. */
+static bool give_up_lock(struct mpl_collector *c, bool is_left_behind)
+{
+    atomic_store(&c->control->head.sleeping, 1); /* whoever wants to wake us from now on finds nobody */
     mpl_control_unlock(c->control_fd);
-    return are_slots_free(c);
+    return mpl_wake_is_wanted(c->control, c->news_seen) || (!is_left_behind && !has_members(c));
 }
 
 static void close_candidates(struct mpl_candidates *candidates)
@@ -207,6 +291,14 @@ static void close_candidates(struct mpl_candidates *candidates)
     for (unsigned i = 0; i < candidates->count; i++)
         close(candidates->fds[i]);
     candidates->count = 0;
+}
+
+static void note_end(const struct mpl_life *life, bool is_removed)
+{
+    if (!life->end)
+        return;
+    life->end->has_led = true;
+    life->end->is_removed = is_removed;
 }
 
 static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *is_again)
@@ -218,11 +310,17 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *i
     int error = mpl_collector_init(c, life->dir, dir_fd, control_fd, life->candidates);
     close_candidates(life->candidates);
     if (!error) {
-        if (atomic_load(&c->control->head.state) != MPL_SESSION_REMOVED) {
-            serve(c, life->kind);
-            run(c, life);
-            *is_again = is_abandoned(c);
-        }
+        bool is_left_behind;
+        serve(c, life->kind);
+        bool is_removed = run(c, life, &is_left_behind);
+        note_end(life, is_removed);
+        *is_again = !is_removed && is_ours(c) && give_up_lock(c, is_left_behind);
+    } else if (error == -ESHUTDOWN) {
+        /* Somebody else was the last, while we waited for the lock, or was killed before it could delete what it had
+         * left. */
+        mpl_dir_retire(c->dir, c->control_dev, c->control_ino);
+        note_end(life, true);
+        error = 0;
     }
     mpl_collector_fini(c);
     free(c);

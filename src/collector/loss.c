@@ -9,6 +9,11 @@
 #include "base/error.h"
 #include "collector/collector.h"
 
+_Static_assert(MPL_LOSS_FULL + MPL_LOST_CORRUPT == MPL_LOSS_CORRUPT_BYTES &&
+                   MPL_LOSS_NESTED + MPL_LOST_NO_RING == MPL_LOSS_NO_RING &&
+                   MPL_LOSS_DAMAGED == MPL_RING_LOSSES + MPL_SEGMENT_LOSSES,
+               "the account has all causes");
+
 void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     static const char *const causes[MPL_RING_LOSSES] = {
@@ -23,16 +28,14 @@ void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r)
         uint64_t more = lost - r->lost_reported[cause];
         if (more == 0)
             continue;
-        uint64_t before = c->batch_records;
-        mpl_emit_notice(c, UINT32_MAX, more, r->member, r, "%" PRIu64 " %s lost: %s", more,
-                        cause == MPL_LOST_CORRUPT ? "bytes were"
-                        : more == 1               ? "record was"
-                                                  : "records were",
-                        causes[cause]);
-        if (c->batch_records == before)
+        if (!mpl_emit_notice(c, UINT32_MAX, more, r->member, r, "%" PRIu64 " %s lost: %s", more,
+                             cause == MPL_LOST_CORRUPT ? "bytes were"
+                             : more == 1               ? "record was"
+                                                       : "records were",
+                             causes[cause]))
             return; /* no room now */
         r->lost_reported[cause] = lost;
-        atomic_fetch_add_explicit(&c->control->head.records_lost, more, memory_order_relaxed);
+        c->account.lost[MPL_LOSS_FULL + cause] += more;
         mpl_commit_touch(c, r);
     }
 }
@@ -45,17 +48,16 @@ void mpl_loss_report_member(struct mpl_collector *c, struct mpl_member_view *m)
     };
     for (int cause = 0; m->head && cause < MPL_SEGMENT_LOSSES; cause++) {
         uint64_t lost = atomic_load_explicit(&m->head->lost[cause], memory_order_acquire);
-        uint64_t more = lost - m->lost_reported[cause], before = c->batch_records;
+        uint64_t more = lost - m->lost_reported[cause];
         if (more == 0)
             continue;
-        mpl_emit_notice(c, UINT32_MAX, more, m, m->ring_count ? m->ring[0] : NULL, "%" PRIu64 " %s lost: %s", more,
-                        more == 1 ? "record was" : "records were", causes[cause]);
-        if (c->batch_records == before)
+        if (!mpl_emit_notice(c, UINT32_MAX, more, m, m->ring_count ? m->ring[0] : NULL, "%" PRIu64 " %s lost: %s", more,
+                             more == 1 ? "record was" : "records were", causes[cause]))
             return;
         m->lost_reported[cause] = lost;
         c->touched_members += !m->is_touched;
         m->is_touched = true;
-        atomic_fetch_add_explicit(&c->control->head.records_lost, more, memory_order_relaxed);
+        c->account.lost[MPL_LOSS_NESTED + cause] += more;
     }
 }
 
@@ -75,12 +77,12 @@ static void report_end(struct mpl_collector *c, struct mpl_sink *s)
 void mpl_loss_report_sink(struct mpl_collector *c, struct mpl_sink *s)
 {
     report_end(c, s);
-    uint64_t lost = s->records_lost ? atomic_load_explicit(s->records_lost, memory_order_relaxed) : 0;
-    uint64_t more = lost - s->lost_reported;
+    uint64_t more = s->account->untold;
     if (more == 0 || !(c->sinks_up >> s->index & 1))
         return;
-    if (mpl_emit_notice(c, UINT32_C(1) << s->index, 0, NULL, NULL, "%" PRIu64 " %s lost here: %s", more,
+    /* Where it is not taken, they are counted as untold once more. */
+    if (mpl_emit_notice(c, UINT32_C(1) << s->index, more, NULL, NULL, "%" PRIu64 " %s lost here: %s", more,
                         more == 1 ? "record was" : "records were",
                         s->is_stream ? "the reader was too slow" : "the file could not be written"))
-        s->lost_reported = lost;
+        s->account->untold -= more;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Who belongs to the session, and who has died. A process is dead when its pidfd says so. A lock that is free, or a
- * start time that differs, is only a suspicion (a daemon closes all its descriptors; a time namespace shifts start
- * times), which /proc/PID/maps confirms or clears; where it cannot be read, the member is kept.
+ * Who belongs to the session, and who has died. A process is dead when its pidfd says so; what else makes it dead is
+ * told in shm/alive.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +12,7 @@
 
 #include "base/os.h"
 #include "collector/collector.h"
+#include "shm/alive.h"
 #include "shm/map.h"
 #include "shm/segment.h"
 #include "shm/slot.h"
@@ -40,60 +40,13 @@ static int open_proc(pid_t pid, const char *what, int flags)
     return open(mpl_text_cstr(&t), flags | O_CLOEXEC | O_NOCTTY);
 }
 
-/* Does the text of /proc/PID/maps name a file "<dir>/seg<serial>"? The buffer overlaps, so that a name across two reads
- * is found. */
-static bool maps_has(int fd, struct mpl_str name)
-{
-    char buffer[8192];
-    size_t kept = 0;
-    for (;;) {
-        ssize_t n = read(fd, buffer + kept, sizeof buffer - kept);
-        if (n <= 0)
-            return false;
-        size_t have = kept + (size_t)n;
-        if (memmem(buffer, have, name.ptr, name.len))
-            return true;
-        kept = have < name.len ? have : name.len;
-        memmove(buffer, buffer + have - kept, kept);
-    }
-}
-
-/* Is the member's segment mapped by the process with that pid? Unknown counts as yes. */
-static bool has_segment_mapped(const struct mpl_collector *c, const struct mpl_member_view *m, pid_t pid)
-{
-    char name[MPL_ID_DIGITS + MPL_SEGMENT_NAME_MAX + 2];
-    const char *id = strrchr(c->dir, '/');
-    struct mpl_text t = {name, 0, sizeof name};
-    mpl_text_printf(&t, "%s/seg%llu\n", id ? id + 1 : "", (unsigned long long)m->serial);
-    int fd = open_proc(pid, "/maps", O_RDONLY);
-    if (fd < 0)
-        return errno != ENOENT && errno != ESRCH;
-    bool is_mapped = maps_has(fd, (struct mpl_str){name, t.len});
-    close(fd);
-    return is_mapped;
-}
-
-/* Who holds the lock on the segment: its pid as we see it; 0: nobody, -1: somebody in a namespace we cannot see, or
- * unknown. */
-static pid_t lock_holder(const struct mpl_collector *c, const struct mpl_member_view *m)
-{
-    char name[MPL_SEGMENT_NAME_MAX];
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
-    mpl_segment_name(name, m->serial);
-    int fd = mpl_dir_open_file(c->dir_fd, name, O_RDWR);
-    if (fd < 0)
-        return -1;
-    pid_t holder = fcntl(fd, F_GETLK, &lock) < 0 ? -1 : lock.l_type == F_UNLCK ? 0 : lock.l_pid > 0 ? lock.l_pid : -1;
-    close(fd);
-    return holder;
-}
-
 static bool is_gone(const struct mpl_collector *c, const struct mpl_member_view *m)
 {
     /* Our own process: in thread mode. Its lock does not conflict with ours. */
     if (m->pid == getpid() && m->pid_fd >= 0 && m->start_time == mpl_os_start_time(getpid()))
         return false;
-    return lock_holder(c, m) == 0 && (m->is_foreign || !has_segment_mapped(c, m, m->pid));
+    return mpl_alive_lock_holder(c->dir_fd, m->serial) == 0 &&
+           (m->is_foreign || !mpl_alive_has_mapped(c->dir, m->serial, m->pid));
 }
 
 /* Finds the process behind a new member. */
@@ -102,9 +55,9 @@ static void take_process(struct mpl_collector *c, struct mpl_member_view *m, con
     m->pid = mpl_slot_pid(m->word);
     m->start_time = slot->start_time;
     m->is_foreign = slot->pid_ns != c->pid_ns;
-    pid_t pid = m->is_foreign ? lock_holder(c, m) : m->pid;
+    pid_t pid = m->is_foreign || c->is_other_boot ? mpl_alive_lock_holder(c->dir_fd, m->serial) : m->pid;
     m->pid_fd = pid > 0 ? mpl_os_pidfd_open(pid) : -1;
-    if (m->pid_fd == -ESRCH) {
+    if (m->pid_fd == -ESRCH || pid == 0) {
         m->is_dead = true;
         m->pid_fd = -1;
         return;
@@ -113,7 +66,7 @@ static void take_process(struct mpl_collector *c, struct mpl_member_view *m, con
         m->pid_fd = -1; /* no descriptors left, or another namespace: mpl_members_check_lives */
         return;
     }
-    if (slot->start_time != mpl_os_start_time(pid) && !has_segment_mapped(c, m, pid))
+    if (slot->start_time != mpl_os_start_time(pid) && !mpl_alive_has_mapped(c->dir, m->serial, pid))
         m->is_dead = true; /* the pid has been given to another process */
     else
         mpl_watch_add(c->watch, m->pid_fd, m->slot);
@@ -127,6 +80,12 @@ static void heat_all(struct mpl_collector *c, struct mpl_member_view *m, uint32_
         mpl_pass_heat(c, m->ring[i]);
 }
 
+static void read_rings(struct mpl_collector *c, struct mpl_member_view *m)
+{
+    mpl_view_read_rings(m, c->dir_fd, c->batch_seq);
+    c->has_missed |= m->is_short;
+}
+
 static void note_ending(struct mpl_collector *c, struct mpl_member_view *m)
 {
     bool is_ending = m->is_dead || m->is_leaving;
@@ -137,7 +96,7 @@ static void note_ending(struct mpl_collector *c, struct mpl_member_view *m)
     c->alive_count--;
     c->has_deaths = true;
     /* What was linked last counts too; from here on nothing is written any more. */
-    mpl_view_read_rings(m, c->dir_fd, c->batch_seq);
+    read_rings(c, m);
     for (uint32_t i = 0; i < m->ring_count; i++)
         m->ring[i]->is_closing = true;
     heat_all(c, m, 0);
@@ -148,8 +107,10 @@ static void add_member(struct mpl_collector *c, uint32_t i, uint64_t word)
     struct mpl_slot *slot = &c->control->slot[i];
     uint64_t serial = atomic_load(&slot->segment_serial);
     struct mpl_member_view *m = mpl_view_open(c->dir_fd, serial, c->batch_seq, &c->defs);
-    if (!m)
-        return; /* out of memory: at the next news */
+    if (!m) {
+        c->has_missed = true;
+        return;
+    }
     m->slot = i;
     m->word = word;
     m->can_be_cold = (slot->flags & MPL_SLOT_MEMBARRIER) != 0;
@@ -177,7 +138,7 @@ static void look_at_joiner(struct mpl_collector *c, uint32_t i, uint64_t word)
     if (c->joining_since_ns[i] == 0)
         c->joining_since_ns[i] = now_ns;
     uint64_t waited_ns = now_ns - c->joining_since_ns[i];
-    if (waited_ns > JOINING_MAX_NS ||
+    if (waited_ns > JOINING_MAX_NS || c->is_other_boot ||
         (waited_ns > JOINING_UNSEEN_NS && kill(mpl_slot_pid(word), 0) < 0 && errno == ESRCH))
         take_back_slot(c, i, word);
 }
@@ -200,7 +161,7 @@ static void look_at_slot(struct mpl_collector *c, uint32_t i)
     m->word = word;
     m->is_leaving = state == MPL_SLOT_LEAVING;
     uint32_t before = m->ring_count;
-    mpl_view_read_rings(m, c->dir_fd, c->batch_seq);
+    read_rings(c, m);
     heat_all(c, m, before);
     /* A ring of its that was closed or reopened while cold: cheap to look at, and news is rare. */
     for (uint32_t k = 0; k < before; k++) {
@@ -221,9 +182,10 @@ void mpl_members_scan(struct mpl_collector *c)
             note_ending(c, m);
         }
     }
-    if (news == c->news_seen)
+    if (news == c->news_seen && !c->has_missed)
         return;
     c->news_seen = news;
+    c->has_missed = false;
     uint32_t bound = mpl_slot_bound(c->control);
     c->member_bound = bound > c->member_bound ? bound : c->member_bound; /* whom we know stays in view */
     for (uint32_t i = 0; i < c->member_bound; i++)
@@ -232,6 +194,8 @@ void mpl_members_scan(struct mpl_collector *c)
 
 static bool is_member_drained(struct mpl_collector *c, struct mpl_member_view *m)
 {
+    if (m->is_short)
+        return false;
     for (uint32_t i = 0; i < m->ring_count; i++) {
         const struct mpl_ring_view *r = m->ring[i];
         if (r->is_touched || r->pos != mpl_view_write_pos(r))

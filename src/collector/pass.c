@@ -291,6 +291,8 @@ static void say_how_far(struct mpl_collector *c)
         is_drained_everywhere = mpl_stream_is_drained(s) && is_drained_everywhere;
     }
     c->written_until = c->now_stamp;
+    if (!c->is_other_boot)
+        c->control->head.pulse = (struct mpl_pulse){c->wall.stamp, c->wall.wall_ns, c->wall.ns_per_tick};
     if (is_drained_everywhere)
         c->streamed_until = c->now_stamp;
     mpl_wake_flushed(c->control, c->written_until, c->streamed_until);
@@ -302,13 +304,17 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
     c->pass_records = c->pass_bytes = 0;
     c->is_blocked = false;
     c->flush_seen = atomic_load(&c->control->head.flush_wanted);
-    mpl_clock_wall_read(&c->wall, c->control->head.clock_kind, c->control->head.stamp_base,
-                        c->control->head.monotonic_base_ns);
-    if (!mpl_commit_write(c, now_ns)) {
+    mpl_collector_read_clocks(c);
+    bool can_go_on = mpl_commit_write(c, now_ns);
+    mpl_members_scan(c); /* also when blocked: what happens next depends on who is left */
+    if (!can_go_on) {
         c->is_blocked = true;
         return;
     }
-    mpl_members_scan(c);
+    if (!mpl_collector_open_sinks(c)) {
+        c->is_blocked = true;
+        return;
+    }
     take_attention(c);
     gather(c);
     while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced)

@@ -66,7 +66,7 @@ static int open_looks(struct mpl_sink *s, const struct description *d)
 
 int mpl_sink_open_file(struct mpl_sink *s)
 {
-    return s->file.fd >= 0 ? 0 : mpl_file_open(&s->file, &s->file_options, 0666);
+    return s->file.fd >= 0 ? 0 : mpl_file_open(&s->file, &s->file_options, s->create_mode);
 }
 
 static int open_batch(struct mpl_sink *s, const struct description *d, int dir_fd, uint64_t batch_seq)
@@ -85,6 +85,8 @@ static int open_batch(struct mpl_sink *s, const struct description *d, int dir_f
         .newline = {s->newline, newline.len},
         .sync_when_left = s->fsync != MPL_FSYNC_NEVER,
     };
+    uint64_t mode = mpl_options_find_number((struct mpl_str){d->text, d->len}, "mode");
+    s->create_mode = mode ? (unsigned)mode & 0777 : 0600;
     int error = mpl_batch_open(s, dir_fd, batch_seq);
     return error ? error : mpl_sink_open_file(s);
 }
@@ -139,17 +141,19 @@ static void name_sink(struct mpl_sink *s, const struct description *d)
     mpl_text_cstr(&t);
 }
 
-int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq,
+int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sink_account *account, uint64_t batch_seq,
                   const struct mpl_candidates *candidates)
 {
     struct description *d = malloc(sizeof *d);
-    *s = (struct mpl_sink){.index = index, .like = index, .level = INT32_MIN, .fd = -1, .file = {.fd = -1}};
+    *s = (struct mpl_sink){
+        .index = index, .like = index, .level = INT32_MIN, .account = account, .fd = -1, .file = {.fd = -1}};
     if (!d)
         return mpl_fail(ENOMEM, "sink %u: out of memory", index);
     int error = read_description(d, dir_fd, index);
     if (!error) {
         s->is_stream = strcmp(d->kind, "file") != 0;
         s->is_stderr = strcmp(d->kind, "stderr") == 0;
+        s->is_alone = mpl_options_find_number((struct mpl_str){d->text, d->len}, "alone") != 0;
         name_sink(s, d);
         error = open_looks(s, d);
     }
@@ -174,6 +178,7 @@ bool mpl_sink_close(struct mpl_sink *s)
     free(s->format_string);
     free(s->date_format);
     free(s->encoded);
+    free(s->line);
     return has_ended;
 }
 
@@ -196,10 +201,10 @@ static struct mpl_str encode(struct mpl_sink *s, struct mpl_str line)
     return (struct mpl_str){t.data, t.len};
 }
 
-void mpl_sink_count_lost(struct mpl_sink *s, uint64_t records)
+void mpl_sink_count_lost(struct mpl_sink *s, const struct mpl_line *line, uint64_t weight)
 {
-    if (s->records_lost)
-        atomic_fetch_add_explicit(s->records_lost, records, memory_order_relaxed);
+    s->account->lost += !line->is_own;
+    s->account->untold += weight;
 }
 
 enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str line, bool may_wait)
@@ -211,13 +216,14 @@ enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str li
                         : mpl_batch_offer(s, dir_fd, s->offered.len);
 }
 
-void mpl_sink_take(struct mpl_sink *s, int level)
+void mpl_sink_take(struct mpl_sink *s, const struct mpl_line *line)
 {
     if (s->is_stream)
         mpl_stream_take(s, s->offered);
     else
-        mpl_batch_take(s, s->offered, level >= MPL_LEVEL_ERROR);
-    s->batch_records++;
+        mpl_batch_take(s, s->offered, line);
+    s->account->records += !line->is_own;
+    s->account->bytes += s->offered.len;
 }
 
 void mpl_sink_prepare(struct mpl_sink *s, uint64_t tag)
@@ -232,5 +238,4 @@ void mpl_sink_decided(struct mpl_sink *s)
 {
     if (s->is_stream)
         mpl_stream_decided(s);
-    s->batch_records = 0;
 }

@@ -24,6 +24,7 @@ struct mpl_sink {
     uint32_t index;
     int32_t level;
     bool is_stream;
+    bool is_alone; /* takes only records that name it */
     char name[64]; /* for lines about it: the path, shortened, or "stderr" */
 
     /* what a line looks like */
@@ -33,14 +34,14 @@ struct mpl_sink {
     enum mpl_escape escape;
     struct mpl_encoding *encoding;
     uint32_t like; /* index of the first sink whose lines look the same before encoding */
+    char *line;    /* one line, for this sink and those that are `like` it; offered ones lie here until they are taken */
+    size_t line_cap;
+    struct mpl_str rendered;
     char *encoded; /* one line in the encoding; only for other encodings than UTF-8 */
     size_t encoded_cap;
     struct mpl_str offered;
 
-    /* both kinds: the account of this sink; relaxed, for stat */
-    _Atomic uint64_t *records_written, *records_lost, *bytes_written;
-    uint64_t batch_records; /* in the batch that is being filled */
-    uint64_t lost_reported;
+    struct mpl_sink_account *account; /* the collector's working copy */
 
     /* regular file */
     struct mpl_file file;
@@ -49,15 +50,16 @@ struct mpl_sink {
     struct mpl_batch *batch; /* written for a successor: what we need of it is kept here */
     uint64_t batch_map_bytes, batch_data_bytes;
     uint64_t len; /* bytes and records of the batch that is being filled */
-    uint32_t count;
+    uint32_t count, own_count;
+    uint64_t oldest_stamp;
+    unsigned create_mode;       /* of the file, if it has been deleted before we open it */
     uint64_t decided_len, done; /* of the batch that is being written, and how far it is */
     uint32_t decided_count;
     bool is_inherited; /* by a predecessor: some of it may be in the file already */
     enum mpl_fsync fsync;
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;
-    bool is_failing;  /* the last write failed; the batch waits */
-    bool is_given_up; /* for longer than block_timeout: its records are lost, others go on */
+    bool is_failing; /* the last write failed; the batch waits */
     uint64_t failing_since_ns, retry_ns, backoff_ns;
 
     /* stream */
@@ -73,15 +75,24 @@ struct mpl_sink {
 
 enum mpl_append { MPL_APPENDED, MPL_APPEND_FULL, MPL_APPEND_LOST };
 
-/* Reads sink<index> and opens what it names. `batch_seq`: what is decided; a batch that a predecessor had decided and
- * not finished is left pending. 0 or -errno with a sentence; then the sink loses its records, and others go on. */
-int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, uint64_t batch_seq,
+/* What is known of a line besides its text. */
+struct mpl_line {
+    int level;
+    bool is_own; /* not a record that somebody logged */
+    uint64_t stamp;
+};
+
+/* Reads sink<index> and opens what it names. `account`: this sink's, as it was decided. `batch_seq`: what is decided; a
+ * batch that a predecessor had decided and not finished is left pending. 0 or -errno with a sentence; then the sink
+ * loses its records, and others go on. */
+int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sink_account *account, uint64_t batch_seq,
                   const struct mpl_candidates *candidates);
 /* False: a thread is stuck in a write and goes on using what it was given, the wake word among it, until the process
  * ends. */
 bool mpl_sink_close(struct mpl_sink *s);
 
-/* Opens the regular file if it is not open. 0 or -errno with a sentence. */
+/* Opens the regular file if it is not open, and finds out what a predecessor has written there. 0 or -errno with a
+ * sentence. */
 int mpl_sink_open_file(struct mpl_sink *s);
 
 /* Is there room for a line (UTF-8, newline at its end)? MPL_APPEND_FULL: the batch must be decided first, or, with
@@ -90,9 +101,10 @@ int mpl_sink_open_file(struct mpl_sink *s);
 enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str line, bool may_wait);
 
 /* Appends the line that was offered last and found room. */
-void mpl_sink_take(struct mpl_sink *s, int level);
+void mpl_sink_take(struct mpl_sink *s, const struct mpl_line *line);
 
-void mpl_sink_count_lost(struct mpl_sink *s, uint64_t records);
+/* It will not have that line, which stands for `weight` records. */
+void mpl_sink_count_lost(struct mpl_sink *s, const struct mpl_line *line, uint64_t weight);
 
 /* Puts what is being filled under `tag`: it becomes fact when batch_seq is stored. */
 void mpl_sink_prepare(struct mpl_sink *s, uint64_t tag);
@@ -105,11 +117,14 @@ void mpl_sink_decided(struct mpl_sink *s);
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
 void mpl_batch_close(struct mpl_sink *s);
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes);
-void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, bool is_error);
+void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line);
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag);
 
 /* Is there something decided that is not in the file yet? */
 bool mpl_batch_is_pending(const struct mpl_sink *s);
+
+/* How many records that is, lines of our own left out. */
+uint64_t mpl_batch_waiting(const struct mpl_sink *s);
 
 /* Writes it; the file is open. 0 or -errno with a sentence. Of a batch that a predecessor has decided, first finds out
  * what it had written when it died. */

@@ -124,7 +124,6 @@ static void *run_writer(void *arg)
          */
         atomic_store(&w->read_pos, read_pos);
         tell_main(w);
-        atomic_fetch_add_explicit(&st->bytes_written, n > 0 ? (uint64_t)n : 0, memory_order_relaxed);
     }
     atomic_store(&w->error, error);
     close(w->fd);
@@ -167,7 +166,7 @@ static void take_progress(struct mpl_sink *s, uint64_t batch_seq)
         uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
         if (tag > batch_seq)
             atomic_store_explicit(&p->tag, 0, memory_order_release);
-        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
             best = p;
     }
     uint64_t read_pos = atomic_load_explicit(&s->stream->read_pos, memory_order_acquire);
@@ -176,7 +175,6 @@ static void take_progress(struct mpl_sink *s, uint64_t batch_seq)
     if (s->write_pos - read_pos > MPL_STREAM_DATA_BYTES)
         s->write_pos = read_pos; /* damaged: what is left of it cannot be told */
     s->first_read_pos = read_pos;
-    s->lost_reported = best ? best->lost_reported : 0;
     atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release);
 }
 
@@ -203,9 +201,6 @@ int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
     }
     if (!s->stream)
         return mpl_fail(EPROTO, "session file stream%u: is damaged", s->index);
-    s->records_written = &s->stream->records_written;
-    s->records_lost = &s->stream->records_lost;
-    s->bytes_written = &s->stream->bytes_written;
     take_progress(s, batch_seq);
     return 0;
 }
@@ -284,14 +279,12 @@ void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag)
     uint64_t tag1 = atomic_load_explicit(&p[1].tag, memory_order_relaxed);
     p = tag0 > tag1 ? &p[1] : &p[0]; /* the one not in force */
     p->write_pos = s->write_pos;
-    p->lost_reported = s->lost_reported;
     atomic_store_explicit(&p->tag, tag, memory_order_release); /* in force once batch_seq reaches it */
 }
 
 void mpl_stream_decided(struct mpl_sink *s)
 {
     atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release);
-    atomic_fetch_add_explicit(s->records_written, s->batch_records, memory_order_relaxed);
     if (s->writer) {
         atomic_store_explicit(&s->writer->write_pos, s->write_pos, memory_order_release); /* partner: run_writer */
         atomic_fetch_add(&s->writer->work, 1);

@@ -32,6 +32,7 @@ struct instance {
     uint64_t dev, ino; /* of the session's control file */
     int fds[CANDIDATES_MAX];
     struct mpl_candidates candidates;
+    bool is_recovery;
     _Atomic uint32_t must_stop, has_ended;
 };
 
@@ -41,8 +42,11 @@ static struct mpl_lock instances_lock; /* starting and stopping; a forked child 
 static void *run(void *arg)
 {
     struct instance *t = arg;
-    struct mpl_life life = {
-        .dir = t->dir, .candidates = &t->candidates, .kind = MPL_COLLECTOR_THREAD, .must_stop = &t->must_stop};
+    struct mpl_life life = {.dir = t->dir,
+                            .candidates = &t->candidates,
+                            .kind = MPL_COLLECTOR_THREAD,
+                            .is_recovery = t->is_recovery,
+                            .must_stop = &t->must_stop};
     mpl_cformat_use_c_locale(); /* of this thread, for good */
     if (mpl_life_run(&life) < 0)
         mpl_complain("the collector thread ends: %s", mpl_error_text());
@@ -137,11 +141,13 @@ static int start(struct instance *t)
     return mpl_fail_errno(error, "the collector thread cannot be started");
 }
 
-int mpl_collector_thread_start(const char *dir, const int *fds, unsigned fd_count)
+static int start_new(const char *dir, const int *fds, unsigned fd_count, bool is_recovery)
 {
     struct instance *t = prepare(dir, fds, fd_count);
     if (!t)
         return mpl_fail(ENOMEM, "the collector thread: out of memory");
+    t->is_recovery = is_recovery;
+    atomic_init(&t->must_stop, is_recovery);
     mpl_lock_take(&instances_lock);
     int error = start(t);
     mpl_lock_release(&instances_lock);
@@ -149,6 +155,13 @@ int mpl_collector_thread_start(const char *dir, const int *fds, unsigned fd_coun
         discard(t);
     return error;
 }
+
+int mpl_collector_thread_start(const char *dir, const int *fds, unsigned fd_count)
+{
+    return start_new(dir, fds, fd_count, false);
+}
+
+int mpl_collector_thread_recover(const char *dir) { return start_new(dir, NULL, 0, true); }
 
 bool mpl_collector_thread_serves(uint64_t dev, uint64_t ino)
 {

@@ -12,6 +12,9 @@
  * as for mpl_helper_main; the thread works on duplicates. 0 or -errno with a sentence; -EALREADY: one serves it. */
 int mpl_collector_thread_start(const char *dir, const int *fds, unsigned fd_count);
 
+/* The same for a session that is over and was left behind; the thread stops if somebody lives there after all. */
+int mpl_collector_thread_recover(const char *dir);
+
 /* True while it serves the session whose control file is (dev, ino). A forked child has none. */
 bool mpl_collector_thread_serves(uint64_t dev, uint64_t ino);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "collector/view.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,8 @@ static void *map_range(int fd, uint64_t size, uint64_t offset, uint64_t bytes)
 
 /* ---- progress ---- */
 
-/* What is in force, after tags of a batch that was never decided are cleared; the copy to be written next. */
+/* What is in force, after tags of a batch that was never decided are cleared; NULL: nothing yet. A copy without a tag
+ * may have been filled for such a batch. models/elect.pml. */
 static const struct mpl_ring_progress *ring_progress(struct mpl_ring *ring, uint64_t batch_seq)
 {
     const struct mpl_ring_progress *best = NULL;
@@ -54,7 +56,7 @@ static const struct mpl_ring_progress *ring_progress(struct mpl_ring *ring, uint
         uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
         if (tag > batch_seq)
             atomic_store_explicit(&p->tag, 0, memory_order_release);
-        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
             best = p;
     }
     return best;
@@ -104,7 +106,7 @@ static void take_segment_progress(struct mpl_member_view *m, uint64_t batch_seq)
         uint64_t tag = atomic_load_explicit(&p->tag, memory_order_acquire);
         if (tag > batch_seq)
             atomic_store_explicit(&p->tag, 0, memory_order_release);
-        else if (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        else if (tag > 0 && (!best || tag > atomic_load_explicit(&best->tag, memory_order_relaxed)))
             best = p;
     }
     if (best)
@@ -148,13 +150,22 @@ static struct mpl_ring_view *open_ring(struct mpl_member_view *m, int fd, uint64
     return r;
 }
 
+static void close_ring(struct mpl_ring_view *r)
+{
+    mpl_unmap(r->ring, r->map_bytes);
+    free(r);
+}
+
+/* False: out of memory; then `r` is closed. */
 static bool add_ring(struct mpl_member_view *m, struct mpl_ring_view *r)
 {
     if (m->ring_count == m->ring_capacity) {
         uint32_t capacity = m->ring_capacity ? m->ring_capacity * 2 : 8;
         struct mpl_ring_view **ring = realloc(m->ring, capacity * sizeof *ring);
-        if (!ring)
+        if (!ring) {
+            close_ring(r);
             return false;
+        }
         m->ring = ring;
         m->ring_capacity = capacity;
     }
@@ -174,17 +185,23 @@ uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t bat
 {
     uint64_t offset = m->head ? next_ring_offset(m) : 0, size;
     uint32_t before = m->ring_count;
+    m->is_short = false;
     if (offset == 0)
         return 0;
     int fd = open_segment(dir_fd, m->serial, &size);
-    if (fd < 0)
+    if (fd < 0) {
+        m->is_short = mpl_os_is_shortage(fd);
         return 0;
+    }
     /* Each lies behind the one before: a chain that does not is damaged, and could be endless, or map every page of the
      * file a thousand times. */
     while (offset != 0 && offset >= m->rings_end) {
+        errno = 0;
         struct mpl_ring_view *r = open_ring(m, fd, size, offset, batch_seq);
-        if (!r || !add_ring(m, r))
+        if (!r || !add_ring(m, r)) {
+            m->is_short = mpl_os_is_shortage(errno); /* else damaged */
             break;
+        }
         m->rings_end = offset + r->map_bytes;
         offset = next_ring_offset(m);
     }
@@ -290,15 +307,18 @@ struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id,
 
 /* ---- the whole ---- */
 
-static void map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
+/* False: descriptors or memory are missing. */
+static bool map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
 {
     struct stat st;
     uint64_t size;
     int fd = open_segment(dir_fd, m->serial, &size);
     if (fd < 0)
-        return;
+        return !mpl_os_is_shortage(fd);
     m->head_bytes = mpl_os_page_round(sizeof *m->head);
+    errno = 0;
     m->head = map_range(fd, size, 0, m->head_bytes);
+    bool is_short = !m->head && mpl_os_is_shortage(errno);
     if (m->head && (m->head->magic != MPL_SEGMENT_MAGIC || m->head->abi_version != MPL_ABI_VERSION)) {
         mpl_unmap(m->head, m->head_bytes);
         m->head = NULL;
@@ -309,6 +329,7 @@ static void map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
         take_segment_progress(m, batch_seq);
     }
     close(fd);
+    return !is_short;
 }
 
 struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batch_seq, struct mpl_defs *defs)
@@ -319,16 +340,16 @@ struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batc
     m->pid_fd = -1;
     m->serial = serial;
     m->defs = defs;
-    map_head(m, dir_fd, batch_seq);
-    return m;
+    if (map_head(m, dir_fd, batch_seq))
+        return m;
+    free(m);
+    return NULL;
 }
 
 void mpl_view_close(struct mpl_member_view *m)
 {
-    for (uint32_t i = 0; i < m->ring_count; i++) {
-        mpl_unmap(m->ring[i]->ring, m->ring[i]->map_bytes);
-        free(m->ring[i]);
-    }
+    for (uint32_t i = 0; i < m->ring_count; i++)
+        close_ring(m->ring[i]);
     if (m->def.extent)
         mpl_unmap((void *)(uintptr_t)m->def.extent, m->def.map_bytes);
     if (m->head)

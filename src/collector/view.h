@@ -37,6 +37,7 @@ struct mpl_ring_view {
     uint32_t process;
     uint16_t process_len, thread_len;
     char names[2 * MPL_NAME_MAX];
+    uint64_t source;    /* a number for what the names are now; 0: none yet */
     bool names_changed; /* since the last batch was decided */
 
     uint64_t lost_reported[MPL_RING_LOSSES]; /* as of the batch that is being filled */
@@ -65,6 +66,7 @@ struct mpl_member_view {
     uint32_t *def_index;   /* by id - 1: index in defs, UINT32_MAX: none */
     uint32_t def_count, def_capacity;
 
+    bool is_short; /* not all rings that are linked could be opened: descriptors or memory were missing */
     struct mpl_ring_view **ring;
     uint32_t ring_count, ring_capacity;
     uint64_t rings_end; /* in the file: the next one lies behind it */
@@ -74,11 +76,12 @@ struct mpl_member_view {
 };
 
 /* Maps a member's segment, or as much of it as is sound. `batch_seq`: what is decided; tags above it are cleared. NULL:
- * out of memory. A segment that cannot be mapped gives a view without rings. */
+ * out of memory or descriptors. A segment that is not there, or damaged, gives a view without rings. */
 struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batch_seq, struct mpl_defs *defs);
 void mpl_view_close(struct mpl_member_view *m);
 
-/* Takes in rings that were linked since the last time; returns how many. The new ones are the last of m->ring. */
+/* Takes in rings that were linked since the last time; returns how many. The new ones are the last of m->ring. Sets or
+ * clears is_short. */
 uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq);
 
 /* The definition with that id; NULL: there is none. */

@@ -44,6 +44,8 @@ static const struct option {
     OPTION(TYPE_STRING, collector, 0, 0),
     OPTION(TYPE_STRING, fsync, 0, 0),
     OPTION(TYPE_STRING, helper, 0, 0),
+    OPTION(TYPE_BOOL, utc, 0, 1),
+    OPTION(TYPE_STRING, binding, 0, 0),
 };
 
 #define OPTION_COUNT (sizeof table / sizeof table[0])

@@ -192,6 +192,31 @@ static int read_percent(struct compiler *c)
     return 0;
 }
 
+static bool is_changing(const struct mpl_pattern_op *op)
+{
+    switch (op->field) {
+    case MPL_ATTRIBUTE_ASCTIME:
+    case MPL_ATTRIBUTE_MESSAGE:
+    case MPL_ATTRIBUTE_CREATED:
+    case MPL_ATTRIBUTE_MSECS:
+    case MPL_ATTRIBUTE_RELATIVE_CREATED: return true;
+    default: return false;
+    }
+}
+
+static void find_runs(struct mpl_pattern *p)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < p->op_count; i++) {
+        if (!is_changing(&p->op[i]))
+            continue;
+        if (count == MPL_PATTERN_CHANGING_MAX)
+            return;
+        p->changing[count++] = i;
+    }
+    p->changing_count = count;
+}
+
 static int compile(struct compiler *c)
 {
     while (*c->at) {
@@ -206,6 +231,7 @@ static int compile(struct compiler *c)
         end_op(c);
     if (!c->has_field)
         return mpl_fail(EINVAL, "format_string: it has no field, such as %%(message)s: all lines would be alike");
+    find_runs(c->pattern);
     return 0;
 }
 

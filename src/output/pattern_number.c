@@ -3,9 +3,10 @@
 #include <stdlib.h>
 
 #include "output/pattern_private.h"
+#include "output/pyformat.h"
 
-/* The digits of an int of 64 bits in octal, or of a float with its point and exponent, fit beside a full precision. */
-#define DIGITS_MAX (MPL_PATTERN_WIDTH_MAX + 64u)
+/* Beside a full precision: the 309 digits that a float may have in front of its point, or an exponent. */
+#define DIGITS_MAX (MPL_PATTERN_WIDTH_MAX + 400u)
 
 #define DEFAULT_PRECISION 6 /* of e, f and g */
 
@@ -77,26 +78,16 @@ static void append_float(struct mpl_text *t, const struct mpl_pattern_op *op, do
     char plain_format[] = {'%', '.', '*', conversion, '\0'};
     char alternate_format[] = {'%', '#', '.', '*', conversion, '\0'};
     int precision = op->precision >= 0 ? op->precision : DEFAULT_PRECISION;
+    if (!__builtin_isfinite(value)) {
+        bool is_upper = conversion < 'a';
+        mpl_text_str(t, value != value ? (is_upper ? MPL_STR("NAN") : MPL_STR("nan"))
+                                       : (is_upper ? MPL_STR("INF") : MPL_STR("inf")));
+        return;
+    }
     if (is_alternate && (conversion == 'g' || conversion == 'G'))
         append_alternate_g(t, conversion == 'G', precision, value);
     else
         append_snprintf(t, is_alternate ? alternate_format : plain_format, precision, value);
-}
-
-/* As repr does: the fewest digits that are read back as the same value. 15 digits always survive as text, and trailing
- * zeros are dropped; 17 suffice for any value. No value here is so large that Python would write an exponent (1e16),
- * and below 1e-4 C does, too. */
-static void append_shortest(struct mpl_text *t, double value)
-{
-    char digits[32];
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value)
-            break;
-    }
-    mpl_text_str(t, mpl_str_from(digits));
-    if (!strpbrk(digits, ".e"))
-        mpl_text_str(t, MPL_STR(".0"));
 }
 
 static double to_float(const struct mpl_pattern_number *n) { return n->is_float ? n->value : (double)n->magnitude; }
@@ -110,7 +101,7 @@ static void append_as_text(struct mpl_text *out, const struct mpl_pattern_op *op
     if (n->is_negative)
         mpl_text_char(&t, '-');
     if (n->is_float)
-        append_shortest(&t, n->value);
+        mpl_pyformat_append_float(&t, n->value);
     else
         mpl_text_u64(&t, n->magnitude);
     if (op->precision >= 0 && t.len > (size_t)op->precision)

@@ -60,7 +60,22 @@ struct mpl_pattern_ready {
 
 #define MPL_PATTERN_READY_COUNT 8u /* the six standard levels; the processes that are logging just now */
 
+/* What is shown between times and messages is mostly the same from record to record, and is kept. A run is such a part
+ * of the line, the pattern's own text included; run k ends where the k-th changing field begins. */
+#define MPL_PATTERN_CHANGING_MAX 4u /* changing fields; patterns with more of them keep nothing */
+#define MPL_PATTERN_RUNS_BYTES 224u /* of all runs of a line; longer ones are rendered each time */
+#define MPL_PATTERN_RUNS_COUNT 64u  /* sources times sites that log at the same time; placed by both */
+
+struct mpl_pattern_runs {
+    uint64_t source, ids; /* as in struct mpl_record; source 0: none */
+    uint16_t end[MPL_PATTERN_CHANGING_MAX + 1];
+    char text[MPL_PATTERN_RUNS_BYTES];
+};
+
 struct mpl_pattern {
+    uint32_t changing_count;                     /* 0: nothing is kept */
+    uint32_t changing[MPL_PATTERN_CHANGING_MAX]; /* their operations */
+    struct mpl_pattern_runs runs[MPL_PATTERN_RUNS_COUNT];
     struct mpl_pattern_ready levels[MPL_PATTERN_READY_COUNT];  /* their names; placed by their tens */
     struct mpl_pattern_ready numbers[MPL_PATTERN_READY_COUNT]; /* placed by their last bits */
     char *scratch; /* messages go through it that must be seen as a whole before they are shown */

@@ -56,7 +56,10 @@ static void append_value(struct rendering *g, struct mpl_str s)
 }
 
 /* The message is not there yet, or not all of it. */
-static bool is_composed(const struct mpl_record *r) { return r->c_format || r->show_error || r->cut_bytes > 0; }
+static bool is_composed(const struct mpl_record *r)
+{
+    return r->c_format || r->py_format || r->show_error || r->cut_bytes > 0;
+}
 
 static void append_cut_note(struct mpl_text *out, uint64_t bytes)
 {
@@ -70,6 +73,8 @@ static void compose_message(const struct mpl_record *r, struct mpl_text *out)
 {
     if (r->c_format)
         mpl_cformat_render(r->c_format, r->format, r->args, r->error, out);
+    else if (r->py_format)
+        mpl_pyformat_render(r->py_format, r->format, r->py_args, out);
     else
         mpl_text_str(out, r->message);
     if (r->cut_bytes > 0)
@@ -329,6 +334,87 @@ static void append_block(struct rendering *g, struct mpl_str s)
     append_value(g, s);
 }
 
+static void append_literal(struct rendering *g, const struct mpl_pattern_op *op)
+{
+    append_short(g->out, op->literal, op->literal_len);
+    note_end(g, (struct mpl_str){op->literal, op->literal_len});
+}
+
+static void append_field(struct rendering *g, const struct mpl_pattern_op *op)
+{
+    if (op->field == MPL_ATTRIBUTE_NONE)
+        return; /* it holds the text behind the last field */
+    if (op->type == MPL_TYPE_TEXT)
+        append_text_field(g, op);
+    else
+        append_number_field(g, op);
+}
+
+/* ---- runs ---- */
+
+/* False: they are too long to be kept. */
+static bool fill_runs(struct rendering *g, struct mpl_pattern_runs *runs)
+{
+    struct mpl_pattern *p = g->pattern;
+    struct mpl_text t = {runs->text, 0, sizeof runs->text}, *out = g->out;
+    uint32_t k = 0;
+    runs->source = 0;
+    g->out = &t;
+    for (uint32_t i = 0; i < p->op_count; i++) {
+        append_literal(g, &p->op[i]);
+        if (k < p->changing_count && p->changing[k] == i)
+            runs->end[k++] = (uint16_t)t.len;
+        else
+            append_field(g, &p->op[i]);
+    }
+    runs->end[k] = (uint16_t)t.len;
+    g->out = out;
+    g->newline_end = SIZE_MAX;
+    if (!mpl_text_fits(&t))
+        return false;
+    runs->source = g->record->source;
+    runs->ids = g->record->ids;
+    return true;
+}
+
+/* NULL: there are none for this record. */
+static struct mpl_pattern_runs *find_runs(struct rendering *g)
+{
+    const struct mpl_record *r = g->record;
+    if (r->source == 0 || g->pattern->changing_count == 0 || r->exception.len > 0 || r->stack.len > 0)
+        return NULL;
+    /* Ids are numbers from 1 on in bit fields; folded, they differ in the low bits. */
+    uint64_t place = r->source * 7 + r->ids + (r->ids >> 20) + (r->ids >> 44) * 3;
+    struct mpl_pattern_runs *runs = &g->pattern->runs[place % MPL_PATTERN_RUNS_COUNT];
+    bool is_there = runs->source == r->source && runs->ids == r->ids;
+    return is_there || fill_runs(g, runs) ? runs : NULL;
+}
+
+#define RUN_BYTES 64u /* most runs are shorter, and as many bytes can be read from the first two on */
+
+static void append_run(struct mpl_text *out, const struct mpl_pattern_runs *runs, uint32_t begin, uint32_t end)
+{
+    uint32_t n = end - begin;
+    if (n <= RUN_BYTES && begin + RUN_BYTES <= sizeof runs->text && out->len + RUN_BYTES <= out->cap) {
+        memcpy(out->data + out->len, runs->text + begin, RUN_BYTES);
+        out->len += n;
+    } else {
+        mpl_text_append(out, runs->text + begin, n);
+    }
+}
+
+static void render_with_runs(struct rendering *g, const struct mpl_pattern_runs *runs)
+{
+    const struct mpl_pattern *p = g->pattern;
+    uint32_t begin = 0, k = 0;
+    for (; k < p->changing_count; k++) {
+        append_run(g->out, runs, begin, runs->end[k]);
+        append_field(g, &p->op[p->changing[k]]);
+        begin = runs->end[k];
+    }
+    append_run(g->out, runs, begin, runs->end[k]);
+}
+
 void mpl_pattern_render(struct mpl_pattern *p, const struct mpl_record *r, struct mpl_asctime *a, enum mpl_escape mode,
                         struct mpl_text *out)
 {
@@ -337,19 +423,18 @@ void mpl_pattern_render(struct mpl_pattern *p, const struct mpl_record *r, struc
         append_value(&g, r->ready_line);
         return;
     }
-    /* Any part may overflow `out`: all of them go on counting. */
-    for (const struct mpl_pattern_op *op = p->op; op < p->op + p->op_count; op++) {
-        append_short(out, op->literal, op->literal_len);
-        note_end(&g, (struct mpl_str){op->literal, op->literal_len});
-        if (op->field == MPL_ATTRIBUTE_NONE)
-            break;
-        if (op->type == MPL_TYPE_TEXT)
-            append_text_field(&g, op);
-        else
-            append_number_field(&g, op);
+    struct mpl_pattern_runs *runs = find_runs(&g);
+    if (runs) {
+        render_with_runs(&g, runs);
+    } else {
+        /* Any part may overflow `out`: all of them go on counting. */
+        for (const struct mpl_pattern_op *op = p->op; op < p->op + p->op_count; op++) {
+            append_literal(&g, op);
+            append_field(&g, op);
+        }
+        append_block(&g, r->exception);
+        append_block(&g, r->stack);
     }
-    append_block(&g, r->exception);
-    append_block(&g, r->stack);
     if (p->scratch_cap > SCRATCH_KEPT_MAX)
         trim_scratch(p);
 }

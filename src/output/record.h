@@ -8,6 +8,7 @@
 
 #include "base/cformat.h"
 #include "base/text.h"
+#include "output/pyformat.h"
 
 struct mpl_record {
     int64_t created_ns;       /* wall clock, ns since the epoch */
@@ -28,8 +29,14 @@ struct mpl_record {
     const struct mpl_cformat *c_format;
     struct mpl_str format;
     const struct mpl_arg *args;
+    const struct mpl_pyformat *py_format; /* ... or, if this is not NULL, in Python's way */
+    const struct mpl_pyarg *py_args;
     bool show_error;    /* append ": <strerror(error)> (errno N)" */
     uint64_t cut_bytes; /* > 0: append " ... [N bytes cut]" */
+
+    /* Records for which both are equal, and the first is not 0, agree in all attributes but the times, the message and
+     * what follows it: what was rendered for one may be shown for the next. */
+    uint64_t source, ids;
 
     struct mpl_str exception, stack; /* follow the line, each on lines of its own, as logging.Formatter.format does */
     struct mpl_str ready_line;       /* ptr not NULL: the whole line, formatted by the caller; all else is ignored */

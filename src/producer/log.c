@@ -10,6 +10,7 @@
 #include "producer/logger.h"
 #include "producer/process.h"
 #include "producer/producer.h"
+#include "producer/space.h"
 #include "shm/codec.h"
 
 static inline bool is_current(const struct mpl_producer *p)
@@ -30,6 +31,34 @@ static inline uint64_t measure_strings(uint32_t mask, const uint64_t *words, uin
     return sum;
 }
 
+/* The relaxed stores keep compilers from making a call of memcpy of it. */
+static inline void put_words(uint64_t *to, const uint64_t *words, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        __atomic_store_n(&to[i], words[i], __ATOMIC_RELAXED);
+}
+
+/* Most strings are short: two overlapping copies of a fixed size instead of a call. */
+static inline void put_text(char *to, const char *from, uint64_t len)
+{
+    if (len > 32) {
+        memcpy(to, from, len);
+    } else if (len >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + len - 16, from + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + len - 8, from + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + len - 4, from + len - 4, 4);
+    } else {
+        for (; len; len--)
+            *to++ = *from++;
+    }
+}
+
+/* Over the words that were copied as pointers. */
 static inline void put_strings(uint64_t *at, uint32_t mask, const uint64_t *words, unsigned count, const uint64_t *lens)
 {
     char *text = (char *)(at + count);
@@ -38,7 +67,7 @@ static inline void put_strings(uint64_t *at, uint32_t mask, const uint64_t *word
         uint64_t len = *lens++;
         at[i] = len;
         if (len != MPL_STRING_NULL) {
-            memcpy(text, (const char *)(uintptr_t)words[i], len);
+            put_text(text, (const char *)(uintptr_t)words[i], len);
             text += len;
         }
     }
@@ -64,7 +93,7 @@ void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, co
     uint32_t mask = site->string_mask;
     if (mask)
         bytes = MPL_ALIGN(bytes + measure_strings(mask, words, lens));
-    if (__builtin_expect(!is_current(p) || bytes > (uint64_t)(p->limit - p->cur), 0)) {
+    if (__builtin_expect(!is_current(p) || (bytes > (uint64_t)(p->limit - p->cur) && !mpl_space_see(p, bytes)), 0)) {
         atomic_store_explicit(&p->busy, 0, memory_order_release);
         mpl_log_slow(site, logger, level, words);
         return;
@@ -77,12 +106,9 @@ void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, co
     head->stamp = stamp;
     head->ids = mpl_ids_pack(site_bits, logger_bits, level);
     uint64_t *body = (uint64_t *)(head + 1);
+    put_words(body, words, site->word_count);
     if (mask)
         put_strings(body, mask, words, site->word_count, lens);
-    for (unsigned i = 0; i < site->word_count; i++) {
-        if (!(mask >> i & 1))
-            body[i] = words[i];
-    }
     mpl_producer_commit(p, bytes, stamp);
     atomic_store_explicit(&p->busy, 0, memory_order_release);
 }

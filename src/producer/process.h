@@ -74,6 +74,7 @@ struct mpl_process {
 
     char name[MPL_NAME_MAX];
     uint32_t name_len;
+    int64_t relative_base_ns;                             /* 0: the time at which the segment is made */
     _Atomic uint64_t lost_unattached[MPL_SEGMENT_LOSSES]; /* lost where there was no segment to count in */
 };
 

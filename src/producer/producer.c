@@ -164,7 +164,7 @@ bool mpl_producer_write_names(struct mpl_producer *p)
         return false;
     struct mpl_names_record n = {
         .head = {mpl_kind_words(MPL_RECORD_NAMES, bytes), 0, mpl_clock_stamp(mpl_process.clock_kind), 0},
-        .thread = (uint64_t)mpl_os_thread_id(),
+        .thread = mpl_thread.ident ? mpl_thread.ident : (uint64_t)mpl_os_thread_id(),
         .process = (uint32_t)getpid(),
         .process_len = (uint16_t)p->process_len,
         .thread_len = (uint16_t)thread_len,
@@ -421,7 +421,9 @@ void mpl_producer_notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch)
         return;
     int saved_errno = errno, state = mpl_os_cancel_disable();
     bool must_look = !is_cold || is_told;
-    if (is_cold && !mpl_wake_for_ring(mpl_process.control, p->ring))
+    /* After a promise too: a collector that had lost its lock may have renewed it for a ring that its successor takes
+     * for cold. models/watch.pml. */
+    if (!mpl_wake_for_ring(mpl_process.control, p->ring))
         must_look = true;
     if (must_look)
         mpl_process_host.need_collector_fn();

@@ -33,6 +33,8 @@ struct mpl_producer {
     uint64_t check_stamp;    /* not before this stamp is the collector's life looked at again */
     uint64_t lossy_read_pos; /* is_lossy: read_pos when waiting was given up */
     bool is_lossy;
+    uint8_t patience;      /* enum mpl_patience of binding.h */
+    bool must_wait;        /* there was no room, and nothing has been counted: the caller waits and comes again */
     bool names_are_stale;  /* a NAMES record must come before the next one */
     bool is_shared;        /* no ring of its own: writes into the process's shared one, or is that one */
     uint32_t session;      /* mpl_process.sessions when `ring` was claimed */
@@ -46,6 +48,7 @@ struct mpl_producer {
 struct mpl_thread {
     struct mpl_producer *producer;
     bool is_in_slow_path; /* a signal handler's log call would meet half-done work */
+    uint64_t ident;       /* what %(thread)d shows; 0: the kernel's number */
     uint32_t name_len;
     char name[MPL_NAME_MAX];
 };
@@ -76,6 +79,22 @@ bool mpl_producer_is_restarted(const struct mpl_producer *p);
 /* After a record with that stamp was published and `watch` was found not to promise a look beyond it. */
 void mpl_producer_notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch);
 
+/* How far ahead of the next record a line is fetched: more than a burst of calls fills, so that it has come when it is
+ * written. */
+#define MPL_FETCH_AHEAD_BYTES 4096
+
+/* The collector has read the line that is to be written next lap: it lies in another CPU's cache, and a store would
+ * wait for it. Any address may be fetched; the compilers' own prefetch asks for a line to be read, not to be written.
+ */
+static inline void mpl_producer_fetch(const char *at)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" ::"m"(*at));
+#else
+    __builtin_prefetch(at, 1);
+#endif
+}
+
 /* Publishes `bytes` at p->cur. */
 static inline void mpl_producer_commit(struct mpl_producer *p, uint64_t bytes, uint64_t stamp)
 {
@@ -86,6 +105,7 @@ static inline void mpl_producer_commit(struct mpl_producer *p, uint64_t bytes, u
     atomic_store_explicit(&p->ring->write_pos, p->write_pos, memory_order_release);
     /* The load below must not move above the store; the CPU's part of that is the collector's membarrier. */
     atomic_signal_fence(memory_order_seq_cst);
+    mpl_producer_fetch(p->cur + MPL_FETCH_AHEAD_BYTES);
     uint64_t watch = atomic_load_explicit(p->watch, memory_order_acquire);
     if (__builtin_expect(stamp >= watch, 0))
         mpl_producer_notify(p, stamp, watch);

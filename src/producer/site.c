@@ -45,8 +45,9 @@ static void describe(struct mplog_site *site, const struct mpl_cformat *f, bool 
     site->is_simple = is_simple;
 }
 
-static bool define(const struct mpl_def *def, struct mpl_str text, struct mpl_str file, struct mpl_str function)
+bool mpl_site_define_texts(struct mpl_def *def, struct mpl_str text, struct mpl_str file, struct mpl_str function)
 {
+    def->id = mpl_process.last_def_id + 1;
     if (mpl_process.last_def_id >= IDS_MAX || mpl_segment_define(&mpl_process.segment, def, text, file, function) < 0)
         return false;
     mpl_process.last_def_id = def->id;
@@ -64,10 +65,10 @@ bool mpl_site_define(struct mplog_site *site)
         .kind = MPL_DEF_SITE,
         .flags = (uint16_t)((site->flags & MPLOG_SITE_ERRNO_ ? MPL_DEF_SHOW_ERROR : 0) |
                             (has_error ? MPL_DEF_HAS_ERROR : 0) | (is_format ? 0 : MPL_DEF_NOT_A_FORMAT)),
-        .id = mpl_process.last_def_id + 1,
         .line = site->line,
     };
-    if (!define(&def, mpl_str_from(site->format), mpl_str_from(site->file), mpl_str_from(site->function)))
+    if (!mpl_site_define_texts(&def, mpl_str_from(site->format), mpl_str_from(site->file),
+                               mpl_str_from(site->function)))
         return false;
     describe(site, &f, has_error);
     /* Partner: mplog_site_log, acquire. The definition stands in the segment, and the rest of the site is filled in. */
@@ -79,8 +80,8 @@ bool mpl_logger_define(struct mpl_logger *l)
 {
     if (atomic_load_explicit(&l->id_bits, memory_order_relaxed))
         return true;
-    struct mpl_def def = {.kind = MPL_DEF_LOGGER, .id = mpl_process.last_def_id + 1};
-    if (!define(&def, mpl_logger_name(l), MPL_STR(""), MPL_STR("")))
+    struct mpl_def def = {.kind = MPL_DEF_LOGGER};
+    if (!mpl_site_define_texts(&def, mpl_logger_name(l), MPL_STR(""), MPL_STR("")))
         return false;
     atomic_store_explicit(&l->id_bits, mpl_logger_bits(def.id), memory_order_release); /* partner: mplog_site_log */
     return true;

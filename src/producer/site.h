@@ -9,9 +9,13 @@
 
 #include "base/cformat.h"
 #include "producer/logger.h"
+#include "shm/abi.h"
 
 /* Gives the site an id and fills in its half of the library's. False: no room for more definitions. */
 bool mpl_site_define(struct mplog_site *site);
+
+/* Appends a definition with the next id, which def->id becomes. */
+bool mpl_site_define_texts(struct mpl_def *def, struct mpl_str text, struct mpl_str file, struct mpl_str function);
 
 bool mpl_logger_define(struct mpl_logger *l);
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/os.h"
+#include "producer/binding.h"
 #include "producer/claim.h"
 #include "producer/process.h"
 #include "shm/codec.h"
@@ -126,8 +127,14 @@ static bool wait_for_room(struct mpl_producer *p, uint64_t bytes)
     if (p->is_lossy && p->lossy_read_pos == read_pos)
         return false;
     p->is_lossy = false;
+    if (p->patience == MPL_WAITS_OUTSIDE) {
+        mpl_wake_collector(mpl_process.control);
+        mpl_process_host.need_collector_fn();
+        p->must_wait = true;
+        return false;
+    }
     uint64_t start_ns = mpl_clock_monotonic_ns(), backoff_ns = BACKOFF_LEAST_NS, waited_ns = 0;
-    while (waited_ns < facts()->block_timeout_ns) {
+    while (waited_ns < facts()->block_timeout_ns && p->patience == MPL_WAITS_HERE) {
         if (!mpl_wake_collector(mpl_process.control) || backoff_ns > BACKOFF_LEAST_NS)
             mpl_process_host.need_collector_fn();
         uint64_t left_ns = facts()->block_timeout_ns - waited_ns;
@@ -151,6 +158,11 @@ static void leave_huge_ring(struct mpl_producer *p, uint64_t bytes)
         change_ring(p, MPL_CLAIM_OWN, facts()->ring_initial_bytes, bytes);
 }
 
+bool mpl_space_see(struct mpl_producer *p, uint64_t bytes)
+{
+    return p->map && !p->names_are_stale && p->map->data_bytes <= facts()->ring_max_bytes && see_room(p, bytes);
+}
+
 bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
 {
     if (mpl_producer_is_restarted(p))
@@ -169,7 +181,8 @@ bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
     if (is_block && wait_for_room(p, bytes))
         return true;
     if (!mpl_producer_is_restarted(p)) {
-        count_loss(p, is_block ? MPL_LOST_FULL : MPL_LOST_DROPPED);
+        if (!p->must_wait)
+            count_loss(p, is_block ? MPL_LOST_FULL : MPL_LOST_DROPPED);
         look_after_collector(p);
     }
     return false;

@@ -15,6 +15,10 @@
  * begins again. The record's stamp must be taken after this. */
 bool mpl_space_reserve(struct mpl_producer *p, uint64_t bytes);
 
+/* What reserve begins with, where that is enough: the ring has room again, and neither names nor another ring are due.
+ * With `busy` set, and the epoch compared. */
+bool mpl_space_see(struct mpl_producer *p, uint64_t bytes);
+
 /* The same without names. */
 bool mpl_space_make(struct mpl_producer *p, uint64_t bytes);
 

@@ -18,29 +18,23 @@
 #include "base/os.h"
 #include "session/member.h"
 #include "session/session.h"
+#include "shm/alive.h"
 #include "shm/control.h"
 #include "shm/sinkfile.h"
 
 #define RING_INITIAL_BYTES 65536u /* a thousand records; larger ones cost 1.2 us a thread and KiB at the first call */
 
-static int read_boot_id(char boot_id[40])
-{
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, boot_id, 36);
-    if (fd >= 0)
-        close(fd);
-    return n == 36 ? 0 : -1; /* unknown stays "": then a reboot is told by the tmpfs being empty */
-}
-
 static void fill_facts(struct mpl_control_head *h, const struct mplog_options *o, const char *id, uint32_t sink_count)
 {
     memset(h, 0, sizeof *h);
     snprintf(h->session_id, sizeof h->session_id, "%s", id);
-    read_boot_id(h->boot_id);
+    mpl_alive_boot_id(h->boot_id); /* unknown: then a reboot is told by the tmpfs being empty */
     h->creator_pid = (uint32_t)getpid();
     h->clock_kind = mpl_clock_detect();
     h->stamp_base = mpl_clock_stamp(h->clock_kind);
     h->monotonic_base_ns = mpl_clock_monotonic_ns();
+    h->wall_base_ns = mpl_clock_wall_ns();
+    h->pulse = (struct mpl_pulse){h->stamp_base, h->wall_base_ns, h->clock_kind == MPL_CLOCK_MONOTONIC ? 1.0 : 0.0};
     h->level = o->level;
     h->overflow = o->overflow && strcmp(o->overflow, "drop") == 0 ? MPL_OVERFLOW_DROP : MPL_OVERFLOW_BLOCK;
     h->block_timeout_ns = (uint64_t)o->block_timeout_ms * 1000000;
@@ -62,35 +56,43 @@ static int write_file(int dir_fd, const char *name, struct mpl_str text)
     return error ? mpl_fail_errno(error, "session file %s: cannot be written", name) : 0;
 }
 
-static int write_sink(int dir_fd, uint32_t index, const char *kind, int fd, const struct mpl_session *s)
+int mpl_sink_describe(struct mpl_text *out, const char *kind, int fd, const char *options)
 {
-    static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
-    char name[MPL_SINKFILE_NAME_MAX];
     struct stat st;
-    struct mpl_text t = {buffer, 0, sizeof buffer};
-    mpl_options_write_pair(&t, "kind", kind);
+    mpl_options_write_pair(out, "kind", kind);
     if (fd >= 0 && fstat(fd, &st) == 0) {
-        mpl_options_write_number(&t, "dev", st.st_dev);
-        mpl_options_write_number(&t, "ino", st.st_ino);
+        mpl_options_write_number(out, "dev", st.st_dev);
+        mpl_options_write_number(out, "ino", st.st_ino);
     }
     const char *lc_time = setlocale(LC_TIME, NULL);
     if (lc_time)
-        mpl_options_write_pair(&t, "lc_time", lc_time);
-    mpl_text_str(&t, mpl_str_from(s->text));
-    if (!mpl_text_fits(&t))
-        return mpl_fail(EINVAL, "options: are too long");
+        mpl_options_write_pair(out, "lc_time", lc_time);
+    mpl_text_str(out, mpl_str_from(options));
+    return mpl_text_fits(out) ? 0 : mpl_fail(EINVAL, "options: are too long");
+}
+
+int mpl_sink_create(int dir_fd, uint32_t index, bool is_stream, struct mpl_str description)
+{
+    char name[MPL_SINKFILE_NAME_MAX];
     mpl_sinkfile_name(name, "sink", index);
-    return write_file(dir_fd, name, (struct mpl_str){buffer, t.len});
+    int error = write_file(dir_fd, name, description);
+    if (!error)
+        error = is_stream ? mpl_sinkfile_create_stream(dir_fd, index) : mpl_sinkfile_create_batch(dir_fd, index);
+    return error;
 }
 
 /* sink<N> and the buffer its lines go through. */
 static int add_sink(int dir_fd, uint32_t index, const char *kind, int fd, const struct mpl_session *s)
 {
-    int error = write_sink(dir_fd, index, kind, fd, s);
-    if (!error)
-        error = strcmp(kind, "file") == 0 ? mpl_sinkfile_create_batch(dir_fd, index)
-                                          : mpl_sinkfile_create_stream(dir_fd, index);
-    return error;
+    static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
+    struct mpl_text t = {buffer, 0, sizeof buffer};
+    struct stat st;
+    int error = mpl_sink_describe(&t, kind, fd, s->text);
+    if (!error && s->options.o.log_file && stat(s->options.o.log_file, &st) == 0)
+        mpl_options_write_number(&t, "mode", st.st_mode & 0777);
+    if (!mpl_text_fits(&t))
+        error = mpl_fail(EINVAL, "options: are too long");
+    return error ? error : mpl_sink_create(dir_fd, index, strcmp(kind, "file") != 0, (struct mpl_str){buffer, t.len});
 }
 
 static bool is_regular(const char *path)
@@ -115,7 +117,7 @@ static int add_sinks(int dir_fd, const struct mpl_session *s, uint32_t *count)
 static int write_options(int dir_fd, const struct mpl_session *s)
 {
     static char buffer[MPL_SESSION_TEXT_MAX + 1024]; /* under the process's lock */
-    const char *tz = getenv("TZ");
+    const char *tz = s->options.o.utc ? "UTC" : getenv("TZ");
     struct mpl_text t = {buffer, 0, sizeof buffer};
     if (tz)
         mpl_options_write_pair(&t, "tz", tz);

@@ -150,9 +150,9 @@ static bool find_at_parents(struct mpl_session *s)
     return false;
 }
 
-bool mpl_session_find(struct mpl_session *s)
+bool mpl_session_find(struct mpl_session *s, bool asks_parents)
 {
-    if (find_in_environment(s) || find_at_parents(s))
+    if (find_in_environment(s) || (asks_parents && find_at_parents(s)))
         return true;
     s->dir[0] = '\0';
     return false;

@@ -70,6 +70,8 @@ static int fill_and_activate(struct mpl_entry *e, struct mpl_control *c, int dir
     int error = mpl_segment_create(&e->segment, s->dir, dir_fd, serial, s->slot);
     if (error)
         return error;
+    if (mpl_process.relative_base_ns)
+        e->segment.head->relative_base_ns = mpl_process.relative_base_ns;
     fill_slot(slot);
     if (mpl_slot_advance(slot, &s->slot_word, MPL_SLOT_ACTIVE))
         return 0;

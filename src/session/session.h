@@ -46,9 +46,9 @@ int mpl_session_join_or_create(struct mpl_entry *e);
 /* Gives back what an entry holds that is not to be used: slot, segment, descriptor. */
 void mpl_session_abandon(struct mpl_entry *e);
 
-/* Finds the session this process belongs to by birth: MPLOG_SESSION, else the parents. Fills in dir, text and options.
- */
-bool mpl_session_find(struct mpl_session *s);
+/* Finds the session this process belongs to by birth: MPLOG_SESSION, else, with `asks_parents`, theirs. Fills in dir,
+ * text and options. */
+bool mpl_session_find(struct mpl_session *s, bool asks_parents);
 
 /* MPLOG_SESSION for children that exec. */
 void mpl_session_export(struct mpl_session *s);
@@ -57,6 +57,19 @@ void mpl_session_unexport(struct mpl_session *s);
 /* Fills in s->text from s->options, or s->options from s->text. 0 or -errno with a sentence. */
 int mpl_session_write_text(struct mpl_session *s);
 int mpl_session_read_text(struct mpl_session *s);
+
+/* ---- sinks (create.c, sinks.c) ---- */
+
+/* Appends the contents of a sink's file: its kind, what `fd` (-1: nothing) is, and its options as text. 0 or -EINVAL.
+ */
+int mpl_sink_describe(struct mpl_text *out, const char *kind, int fd, const char *options);
+
+/* sink<index> and the buffer its lines go through. 0 or -errno with a sentence. */
+int mpl_sink_create(int dir_fd, uint32_t index, bool is_stream, struct mpl_str description);
+
+/* Adds a sink for o->log_file to the session that s describes, or finds the one that is described alike. It stands
+ * alone: only records that name it go there. *index: its bit in a record's mask. 0 or -errno with a sentence. */
+int mpl_sinks_add(struct mpl_session *s, const struct mpl_options *options, uint32_t *index);
 
 /* ---- the collector of a session ---- */
 
@@ -70,6 +83,10 @@ enum mpl_start {
  * with a sentence. Any thread; needs no lock as long as *s stays as it is. */
 int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how);
 
+/* Starts a collector, as `o` says what kind, for a session that is over and was left behind at `dir`. Returns at once:
+ * 0 or -errno with a sentence. */
+int mpl_session_start_recovery(const char *dir, const struct mpl_options *o);
+
 /* ---- the public calls (setup.c); each takes the process's lock itself ---- */
 
 int mpl_session_setup(const struct mplog_options *o);
@@ -77,5 +94,17 @@ void mpl_session_shutdown(void);
 int mpl_session_flush(int timeout_ms);
 bool mpl_session_is_setup(void);
 int mpl_session_set_level(const char *name, int level);
+
+/* For bindings. */
+
+/* Joins the session this process was born into, if it is still there; starts none. `asks_parents`: where the
+ * environment names none, its ancestors are asked, which takes about 0.1 ms each. 0; -ENOENT: there is none. */
+int mpl_session_join_only(bool asks_parents);
+
+/* The options of the session, NULL: none. Valid until the next change of session. */
+const struct mplog_options *mpl_session_options(void);
+
+/* Adds a sink (mpl_sinks_add) to the session this process is a member of. */
+int mpl_session_add_sink(const struct mplog_options *o, uint32_t *index);
 
 #endif

@@ -15,10 +15,12 @@
 #include "output/encoding.h"
 #include "output/file.h"
 #include "output/pattern.h"
+#include "producer/log.h"
 #include "producer/logger.h"
 #include "producer/process.h"
 #include "producer/producer.h"
 #include "session/member.h"
+#include "session/recover.h"
 #include "session/session.h"
 #include "session/spawn.h"
 #include "shm/control.h"
@@ -54,7 +56,7 @@ static int set_up_default(void);
 static int join(void)
 {
     bool is_new = mpl_process_membership() == MPL_PROCESS_NEW;
-    if (is_new && !mpl_session_find(&current))
+    if (is_new && !mpl_session_find(&current, true))
         return set_up_default();
     struct mpl_entry e = {.session = &current};
     int error = mpl_session_join_or_create(&e);
@@ -70,7 +72,7 @@ static int level_by_birth(void)
 {
     if (mpl_process_membership() != MPL_PROCESS_NEW)
         return MPLOG_INFO;
-    if (mpl_session_find(&current))
+    if (mpl_session_find(&current, true))
         return current.options.o.level;
     /* A wrong environment is complained about when a record comes. */
     return mpl_options_resolve(&next.options, NULL, true) == 0 ? next.options.o.level : MPLOG_INFO;
@@ -136,10 +138,11 @@ static int open_log_file(struct trial *t, const struct mplog_options *o)
 
 static void close_log_file(struct trial *t, bool is_failure)
 {
+    struct stat st;
     next.pipe_fd = -1;
     if (!t->is_open)
         return;
-    if (is_failure && t->is_ours && t->file.is_regular)
+    if (is_failure && t->is_ours && t->file.is_regular && stat(t->file.path, &st) == 0 && st.st_size == 0)
         unlink(t->file.path); /* nothing half-done: it was not there before */
     mpl_file_close(&t->file);
 }
@@ -215,6 +218,7 @@ static int set_up_new(void)
     error = error ? error : open_log_file(&t, &next.options.o);
     if (error)
         return error;
+    mpl_recover_before(next.options.o.log_file, &next.options, &current); /* before file_mode "w" empties the file */
     error = start_session(&t);
     close_log_file(&t, error != 0);
     if (!error)
@@ -250,7 +254,7 @@ static bool has_inherited(void)
     case MPL_PROCESS_MEMBER:
     case MPL_PROCESS_INHERITED: return !current.is_creator;
     case MPL_PROCESS_DETACHED: return !current.is_creator && current.dir[0];
-    default: return mpl_session_find(&current);
+    default: return mpl_session_find(&current, true);
     }
 }
 
@@ -267,6 +271,21 @@ static int set_up(const struct mplog_options *o)
     return set_up_new();
 }
 
+/* Why a session that wants a helper has none; said once, in the log. Not under the process's lock. */
+static void tell_of_thread(const char *reason)
+{
+    char line[640];
+    struct mpl_text t = {line, 0, sizeof line};
+    const char *collector = current.options.o.collector;
+    if (atomic_load(&mpl_process.control->head.collector_kind) != MPL_COLLECTOR_THREAD ||
+        (collector && strcmp(collector, "thread") == 0))
+        return;
+    mpl_text_printf(&t, "no helper process could be started, a thread of this process writes the log: %s",
+                    reason[0] ? reason : "it did not come up");
+    mpl_log_text(&mpl_logger_get("mplog")->public, MPLOG_WARNING,
+                 (struct mpl_str){line, t.len < t.cap ? t.len : t.cap});
+}
+
 int mpl_session_setup(const struct mplog_options *o)
 {
     /* What was logged under former options is in the file before anything under the new ones can be. */
@@ -274,9 +293,51 @@ int mpl_session_setup(const struct mplog_options *o)
         mpl_session_flush(EXIT_WAIT_MS);
     if (!mpl_process_lock())
         return mpl_fail(EDEADLK, "set-up: called from a signal handler inside mplog, or out of memory");
+    mpl_error_clear();
     int error = set_up(o);
-    if (!error && current.is_creator && !current.is_exported)
+    bool is_new = !error && current.is_creator && !current.is_exported;
+    if (is_new)
         mpl_session_export(&current);
+    mpl_process_unlock();
+    if (is_new)
+        tell_of_thread(mpl_error_text());
+    return error;
+}
+
+int mpl_session_join_only(bool asks_parents)
+{
+    int error = -ENOENT;
+    if (!mpl_process_lock())
+        return -EDEADLK;
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
+        error = 0;
+    } else if (mpl_process_membership() == MPL_PROCESS_INHERITED) {
+        error = join_inherited();
+    } else if (mpl_session_find(&current, asks_parents)) {
+        struct mpl_entry e = {.session = &current};
+        error = mpl_session_join(&e);
+        if (!error) {
+            mpl_member_adopt(&e);
+            mpl_logger_set_level(mpl_logger_get(NULL), mpl_process.control->head.level);
+        }
+    }
+    mpl_process_unlock();
+    return error;
+}
+
+const struct mplog_options *mpl_session_options(void) { return mpl_session_is_setup() ? &current.options.o : NULL; }
+
+int mpl_session_add_sink(const struct mplog_options *o, uint32_t *index)
+{
+    static struct mpl_options options; /* under the process's lock */
+    int error = mpl_session_join_only(false);
+    if (error)
+        return error;
+    if (!mpl_process_lock())
+        return -EDEADLK;
+    error = mpl_options_resolve(&options, o, false);
+    error = error ? error : check_output(&options.o);
+    error = error ? error : mpl_sinks_add(&current, &options, index);
     mpl_process_unlock();
     return error;
 }

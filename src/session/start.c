@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/os.h"
+#include "collector/helper.h"
 #include "collector/thread.h"
 #include "session/session.h"
 #include "session/spawn.h"
@@ -96,9 +97,9 @@ static int start_thread(const struct mpl_session *s)
     return error == -EALREADY ? 0 : error;
 }
 
-static bool wants_helper(const struct mpl_session *s)
+static bool wants_helper(const struct mpl_options *o)
 {
-    return s->options.o.helper && !(s->options.o.collector && strcmp(s->options.o.collector, "thread") == 0);
+    return o->o.helper && !(o->o.collector && strcmp(o->o.collector, "thread") == 0);
 }
 
 /* Waits until the collector serves. False: it has died, or takes too long. `pid` 0: unknown. */
@@ -122,7 +123,7 @@ static bool wait_until_ready(struct mpl_control *c, pid_t pid)
 
 static int start(struct mpl_session *s, struct mpl_control *c, enum mpl_start how)
 {
-    pid_t pid = wants_helper(s) ? spawn_helper(s) : -ENOENT;
+    pid_t pid = wants_helper(&s->options) ? spawn_helper(s) : -ENOENT;
     if (pid >= 0 && (how != MPL_START_AND_WAIT || wait_until_ready(c, pid)))
         return 0;
     /* It cannot be executed, or it did not come up. */
@@ -177,4 +178,15 @@ int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how)
     if (is_temporary)
         close(fd);
     return error;
+}
+
+int mpl_session_start_recovery(const char *dir, const struct mpl_options *o)
+{
+    char environment[ENVIRONMENT_BYTES], *envp[PASSED_ON + 1];
+    char *argv[] = {(char *)(uintptr_t)o->o.helper, (char[]){"collect"}, (char[]){MPL_HELPER_RECOVER},
+                    (char *)(uintptr_t)dir, NULL};
+    const int none[] = {-1}; /* what went to stderr has had its reader */
+    make_environment(envp, environment);
+    pid_t pid = wants_helper(o) ? mpl_spawn(argv, envp, none) : -ENOENT;
+    return pid >= 0 ? 0 : mpl_collector_thread_recover(dir);
 }

@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 /* Raised by every change of this file. Members and collector of one session must agree on it. */
-#define MPL_ABI_VERSION 1u
+#define MPL_ABI_VERSION 2u
 
 #define MPL_CONTROL_MAGIC 0x4c504d43u /* "CMPL" */
 #define MPL_SEGMENT_MAGIC 0x4c504d53u /* "SMPL" */
@@ -91,6 +91,44 @@ struct mpl_overrides {
     struct mpl_override entry[MPL_OVERRIDES_MAX];
 };
 
+/* When the collector last lived, and how its stamps translate into time of day: what a session of an earlier boot has
+ * instead of clocks. A death between two of these stores mixes two passes, which are a second apart at most. */
+struct mpl_pulse {
+    uint64_t stamp;
+    int64_t wall_ns;
+    double ns_per_tick;
+};
+
+/* What was lost and why, in records; the causes of rings and segments in their order, then the collector's own. */
+enum mpl_loss {
+    MPL_LOSS_FULL = 0, /* = MPL_LOST_FULL, and so on */
+    MPL_LOSS_DROPPED,
+    MPL_LOSS_OVERSIZE,
+    MPL_LOSS_CORRUPT_BYTES, /* how many records those were, nobody knows */
+    MPL_LOSS_NESTED,        /* = MPL_RING_LOSSES + MPL_LOST_NESTED */
+    MPL_LOSS_NO_RING,
+    MPL_LOSS_DAMAGED, /* records that could not be understood */
+    MPL_LOSS_MEMORY,  /* the collector had no memory to look at them */
+    MPL_LOSSES
+};
+
+/* For each record that was merged, one of the first three grows. */
+struct mpl_sink_account {
+    uint64_t records; /* in lines that were laid down; those not in the file yet are told by batch and stream */
+    uint64_t lost;    /* only here: this sink could not take them */
+    uint64_t skipped; /* not meant for this sink: its level, or the record's mask */
+    uint64_t bytes;   /* laid down, lines of our own included */
+    uint64_t untold;  /* losses that no line in this sink tells of yet */
+};
+
+/* Accepted by log calls: merged, plus what each cause took. Kept twice; see "what a batch decides". */
+struct mpl_account {
+    _Atomic uint64_t tag;
+    uint64_t merged; /* records taken from rings */
+    uint64_t lost[MPL_LOSSES];
+    struct mpl_sink_account sink[MPL_SINKS_MAX];
+};
+
 /* First page of `control`. It is mapped at an address that stays mapped for the life of the process (logger.c reads
  * level_generation without knowing whether a session is there). */
 struct mpl_control_head {
@@ -103,6 +141,7 @@ struct mpl_control_head {
     uint32_t clock_kind;        /* enum mpl_clock_kind (base/clock.h): every stamp of the session */
     uint64_t stamp_base;        /* one reading of the stamp clock ... */
     uint64_t monotonic_base_ns; /* ... and of CLOCK_MONOTONIC at the same moment */
+    int64_t wall_base_ns;       /* ... and of the time of day */
     int32_t level;              /* the root logger's level for those who join */
     uint32_t overflow;          /* enum mpl_overflow */
     uint64_t block_timeout_ns;
@@ -133,8 +172,7 @@ struct mpl_control_head {
 
     alignas(MPL_CACHE_LINE) _Atomic uint64_t batch_seq; /* batches decided. This store (release; acquire by successors)
                                                            is the moment at which a batch becomes fact */
-    _Atomic uint64_t records_merged;                    /* records taken from rings */
-    _Atomic uint64_t records_lost;                      /* records that producers counted as lost */
+    struct mpl_pulse pulse;                             /* collector, in each pass; read when it has died */
 };
 
 struct mpl_control {
@@ -142,15 +180,17 @@ struct mpl_control {
     alignas(MPL_PAGE_BYTES) _Atomic uint64_t attention[MPL_ATTENTION_BITS / 64]; /* bit i: the cold ring with index i
                                        has a record. Producer: fetch_or (wake.c); collector: exchange (collector.c) */
     alignas(MPL_PAGE_BYTES) struct mpl_overrides overrides[2];
+    alignas(MPL_PAGE_BYTES) struct mpl_account account[2]; /* collector */
     alignas(MPL_PAGE_BYTES) struct mpl_slot slot[MPL_SLOTS_MAX];
 };
 
 /* ---- what a batch decides ----
  *
- * The collector's progress in a ring, a segment or a stream is kept twice. A batch fills the copy that is not in force
- * and gives it the tag batch_seq + 1, last and with release; storing batch_seq then brings the new copies of all rings,
- * segments and streams into force at once. In force is the copy with the highest tag <= batch_seq. A new collector
- * first clears the tags above batch_seq: they are of a batch that was never decided. */
+ * The collector's progress in a ring, a segment or a stream is kept twice, and so is its account. A batch fills the
+ * copy that is not in force and gives it the tag batch_seq + 1, last and with release; storing batch_seq then brings
+ * the new copies of all rings, segments, streams and the account into force at once. In force is the copy with the
+ * highest tag <= batch_seq. A new collector first clears the tags above batch_seq: they are of a batch that was never
+ * decided. */
 
 /* ---- segment ---- */
 
@@ -174,6 +214,7 @@ struct mpl_def {
 #define MPL_DEF_HAS_ERROR 1u    /* records carry errno as one more word */
 #define MPL_DEF_SHOW_ERROR 2u   /* ": <strerror> (errno N)" follows the message */
 #define MPL_DEF_NOT_A_FORMAT 4u /* the text is shown as it is */
+#define MPL_DEF_PYTHON 8u       /* a format of Python's % operator; arguments carry their types */
 
 struct mpl_def_extent {
     _Atomic uint64_t next_offset; /* 0: none yet. Release by the process, acquire by the collector */
@@ -285,11 +326,13 @@ enum mpl_record_kind {
 /* Every record, 8-byte aligned, never wrapping. The header of a PAD is its first word alone. */
 struct mpl_record_head {
     uint32_t kind_words; /* bits 0-6 kind, 7 MPL_RECORD_CUT, 8-31 size in 8-byte words, header included */
-    uint32_t sinks;      /* bit N: for sink N */
+    uint32_t sinks;      /* bit N: for sink N; MPL_SINKS_SHARED: for all that do not stand alone */
     uint64_t stamp;      /* order; taken after the space was reserved */
     uint64_t ids;        /* bits 0-19 level (signed), 20-39 logger id, 40-63 site id */
 };
 _Static_assert(sizeof(struct mpl_record_head) == 24, "three words");
+
+#define MPL_SINKS_SHARED UINT32_MAX
 
 #define MPL_RECORD_CUT 0x80u /* the last word of the record tells how many bytes of the message were cut off */
 #define MPL_RECORD_WORDS_MAX 0xffffffu
@@ -299,7 +342,10 @@ _Static_assert(sizeof(struct mpl_record_head) == 24, "three words");
 #define MPL_MESSAGE_MAX (16u << 20) /* bytes of message that a record carries; more is cut and the cut is named */
 
 /* DEFERRED: one word per argument in the order of the format, then the strings back to back. A string's word is its
- * length; MPL_STRING_NULL for a null pointer. A long double takes two words. */
+ * length; MPL_STRING_NULL for a null pointer. A long double takes two words.
+ *
+ * With MPL_DEF_PYTHON one word of types goes before: four bits an argument (enum mpl_pytype, output/pyformat.h), the
+ * first one lowest. Types without a value have a word all the same. */
 #define MPL_STRING_NULL 0xffffffffffffffffu
 
 struct mpl_names_record {
@@ -330,6 +376,7 @@ enum mpl_field_tag {
     MPL_FIELD_LINE_TEXT = 16, /* text; the whole line, formatted by the caller for the sinks of the mask */
     MPL_FIELD_RELATIVE = 17,  /* i64, ns; %(relativeCreated)d */
     MPL_FIELD_VALUE = 18,     /* a typed key/value pair: u8 type, u8 key_len, key, value */
+    MPL_FIELD_ARGS = 19,      /* instead of a message: what a DEFERRED record of the site would carry */
 };
 
 enum mpl_value_type {
@@ -360,12 +407,11 @@ struct mpl_batch {
     uint64_t data_bytes;  /* room for bytes; they begin at MPL_PAGE_BYTES + ends_max * 4 */
     _Atomic uint64_t tag; /* decided if <= control.batch_seq; 0 while the fields below change */
     uint64_t len;
-    uint32_t record_count; /* ends[] in use: where each record's bytes end; rotation happens only there */
-    uint32_t reserved;
+    uint32_t record_count;    /* ends[] in use: where each record's bytes end; rotation happens only there */
+    uint32_t own_count;       /* of these, lines of our own, which are in no account; nearly always the last ones */
+    uint64_t oldest_stamp;    /* of the first record in it */
     _Atomic uint64_t done;    /* bytes known to be in the file; release after each write */
     struct mpl_intent intent; /* written whole before the write it announces */
-    uint64_t lost_reported;   /* how many of records_lost stand in the file; changes with `tag` */
-    _Atomic uint64_t records_written, records_lost, bytes_written; /* this sink's account; collector */
 };
 
 /* ---- stream (stderr, pipes, terminals) ---- */
@@ -373,8 +419,7 @@ struct mpl_batch {
 struct mpl_stream_progress {
     _Atomic uint64_t tag;
     uint64_t write_pos;
-    uint64_t lost_reported;
-    uint64_t reserved[5];
+    uint64_t reserved[6];
 };
 
 struct mpl_stream {
@@ -383,7 +428,6 @@ struct mpl_stream {
     alignas(MPL_CACHE_LINE) struct mpl_stream_progress progress[2]; /* collector's main thread */
     alignas(MPL_CACHE_LINE) _Atomic uint64_t write_pos;             /* in force; for people and tools */
     alignas(MPL_CACHE_LINE) _Atomic uint64_t read_pos; /* writer thread: release after write(); successor: acquire */
-    _Atomic uint64_t records_written, records_lost, bytes_written; /* this sink's account */
 };
 
 #endif

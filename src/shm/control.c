@@ -12,7 +12,7 @@
 #include "shm/dir.h"
 #include "shm/map.h"
 
-enum { COLLECTOR_BYTE = 0, OVERRIDES_BYTE = 1 };
+enum { COLLECTOR_BYTE = 0, OVERRIDES_BYTE = 1, SINKS_BYTE = 2 };
 
 static int fill(int fd, const struct mpl_control_head *facts)
 {
@@ -43,30 +43,33 @@ int mpl_control_create(int dir_fd, const struct mpl_control_head *facts)
     return fd;
 }
 
-int mpl_control_open(int dir_fd)
+int mpl_control_check(int fd)
 {
     struct {
         uint32_t magic, abi_version;
         uint64_t control_bytes;
     } first;
     struct stat st;
+    if (pread(fd, &first, sizeof first, 0) != (ssize_t)sizeof first || first.magic != MPL_CONTROL_MAGIC)
+        return mpl_fail(EPROTO, "session file control: is not one of mplog's");
+    if (first.abi_version != MPL_ABI_VERSION)
+        return mpl_fail(EPROTO, "the session was made by another version of mplog (layout %u, this one has %u)",
+                        first.abi_version, MPL_ABI_VERSION);
+    if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < sizeof(struct mpl_control) ||
+        first.control_bytes != sizeof(struct mpl_control))
+        return mpl_fail(EPROTO, "session file control: is damaged");
+    return 0;
+}
+
+int mpl_control_open(int dir_fd)
+{
     int fd = mpl_dir_open_file(dir_fd, "control", O_RDWR);
     if (fd < 0)
         return fd;
-    int error = 0;
-    if (pread(fd, &first, sizeof first, 0) != (ssize_t)sizeof first || first.magic != MPL_CONTROL_MAGIC)
-        error = mpl_fail(EPROTO, "session file control: is not one of mplog's");
-    else if (first.abi_version != MPL_ABI_VERSION)
-        error = mpl_fail(EPROTO, "the session was made by another version of mplog (layout %u, this one has %u)",
-                         first.abi_version, MPL_ABI_VERSION);
-    else if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < sizeof(struct mpl_control) ||
-             first.control_bytes != sizeof(struct mpl_control))
-        error = mpl_fail(EPROTO, "session file control: is damaged");
-    if (error) {
+    int error = mpl_control_check(fd);
+    if (error)
         close(fd);
-        return error;
-    }
-    return fd;
+    return error ? error : fd;
 }
 
 struct mpl_control *mpl_control_map(int fd, void *where)
@@ -150,6 +153,14 @@ int mpl_control_set_override(struct mpl_control *c, int fd, const char *name, in
     lock_byte(fd, F_SETLK, F_UNLCK, OVERRIDES_BYTE);
     return error;
 }
+
+int mpl_control_lock_sinks(int fd)
+{
+    int error = lock_byte(fd, F_SETLKW, F_WRLCK, SINKS_BYTE);
+    return error < 0 ? mpl_fail_errno(-error, "session file control: cannot be locked") : 0;
+}
+
+void mpl_control_unlock_sinks(int fd) { lock_byte(fd, F_SETLK, F_UNLCK, SINKS_BYTE); }
 
 bool mpl_control_get_override(const struct mpl_control *c, uint32_t generation, const char *name, int *level)
 {

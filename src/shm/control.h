@@ -21,6 +21,9 @@ int mpl_control_create(int dir_fd, const struct mpl_control_head *facts);
 /* Opens an existing one after checking magic, version and size. -errno with a sentence: -EPROTO for another version. */
 int mpl_control_open(int dir_fd);
 
+/* The same for a descriptor of one: 0 or -errno with a sentence. */
+int mpl_control_check(int fd);
+
 /* Maps it: at `where` (replacing what is there) or anywhere if that is NULL. NULL on failure, with a sentence. */
 struct mpl_control *mpl_control_map(int fd, void *where);
 
@@ -36,6 +39,10 @@ bool mpl_control_has_collector(int fd);
 /* Sets (or, with MPL_LEVEL_NOTSET, ends) the override for `name`. One thread of the process at a time; other processes
  * are kept out by the record lock on byte 1. 0, -ENOSPC, -ENAMETOOLONG, or -errno of fcntl; with a sentence. */
 int mpl_control_set_override(struct mpl_control *c, int fd, const char *name, int level);
+
+/* Keeps other processes from adding sinks: the record lock on byte 2. 0 or -errno. */
+int mpl_control_lock_sinks(int fd);
+void mpl_control_unlock_sinks(int fd);
 
 /* The override for `name` in the copy that was in force when `generation` was read. False: none. Bytes are taken as
  * they come: a copy that is being rewritten meanwhile gives a wrong level at worst, and the caller reads the generation

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -221,4 +222,75 @@ void mpl_dir_delete(const char *path)
     }
     closedir(dir);
     rmdir(path); /* what cannot be deleted is left for the next sweep */
+}
+
+void mpl_dir_delete_leftover(const char *path)
+{
+    mpl_dir_delete(path);
+    delete_parent_if_empty(path);
+}
+
+/* ---- looking around ---- */
+
+/* Building a session takes a millisecond, deleting one too; between making a directory and locking it, and between two
+ * deletions, its owner may be kept waiting. */
+#define LEFTOVER_AGE_S 10
+
+/* An id, and perhaps a suffix. */
+static bool has_id(const char *name)
+{
+    size_t n = strspn(name, "0123456789abcdef");
+    return n == MPL_ID_DIGITS && (name[n] == '\0' || name[n] == '.');
+}
+
+static bool is_old(const struct stat *st)
+{
+    time_t age = time(NULL) - st->st_mtime;
+    return age > LEFTOVER_AGE_S || age < -LEFTOVER_AGE_S; /* in the future: the clock was set, long ago for a builder */
+}
+
+/* Does nobody hold the lock that a builder has on its directory? */
+static bool is_unlocked(int dir_fd) { return flock(dir_fd, LOCK_EX | LOCK_NB) == 0; }
+
+static bool is_leftover(int parent_fd, const char *name)
+{
+    struct stat st, control;
+    int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool is_named_so = name[MPL_ID_DIGITS] == '.';
+    bool is_complete = !is_named_so && fstatat(fd, "control", &control, AT_SYMLINK_NOFOLLOW) == 0;
+    bool is_one = !is_complete && fstat(fd, &st) == 0 && is_old(&st) && is_unlocked(fd);
+    close(fd);
+    return is_one;
+}
+
+static void visit(DIR *dir, const char *parent, const char *name,
+                  void (*visit_fn)(void *arg, const char *path, enum mpl_dir_kind kind), void *arg)
+{
+    char path[MPL_DIR_MAX];
+    struct mpl_text t = {path, 0, MPL_DIR_MAX};
+    mpl_text_printf(&t, "%s/%s", parent, name);
+    if (!has_id(name) || t.len >= t.cap)
+        return;
+    if (is_leftover(dirfd(dir), name))
+        visit_fn(arg, path, MPL_DIR_LEFTOVER);
+    else if (name[MPL_ID_DIGITS] == '\0')
+        visit_fn(arg, path, MPL_DIR_SESSION);
+}
+
+int mpl_dir_each(const char *parent, void (*visit_fn)(void *arg, const char *path, enum mpl_dir_kind kind), void *arg)
+{
+    int fd = open_private(parent);
+    if (fd < 0)
+        return fd;
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        close(fd);
+        return mpl_fail(ENOMEM, "%s: out of memory", parent);
+    }
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        visit(dir, parent, entry->d_name, visit_fn, arg);
+    closedir(dir);
+    return 0;
 }

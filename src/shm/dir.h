@@ -37,6 +37,15 @@ int mpl_dir_publish(const char *built, const char *path);
 /* Opens a session directory after checking it. -errno with a sentence; -ENOENT: it does not exist. */
 int mpl_dir_open(const char *path);
 
+enum mpl_dir_kind {
+    MPL_DIR_SESSION,  /* <id> */
+    MPL_DIR_LEFTOVER, /* <id>.new-<random> whose builder has died, <id>.gone-<random>, or <id> without a control file */
+};
+
+/* Visits what is in the user's directory `parent`: complete sessions, and leftovers that are at least 10 s old; younger
+ * ones may be somebody's work. Nothing of it has been checked. Opens `control` of none. Allocates. 0 or -errno. */
+int mpl_dir_each(const char *parent, void (*visit_fn)(void *arg, const char *path, enum mpl_dir_kind kind), void *arg);
+
 /* Opens or creates a file in the session directory: read-write, close-on-exec, never 0..2, never through a link; must
  * be a regular file of this user. -errno with a sentence. */
 int mpl_dir_open_file(int dir_fd, const char *name, int flags);
@@ -48,5 +57,8 @@ bool mpl_dir_retire(const char *path, uint64_t dev, uint64_t ino);
 
 /* Deletes a directory with everything in it, one level deep. Allocates. */
 void mpl_dir_delete(const char *path);
+
+/* As mpl_dir_delete, and the parent if it is empty then. */
+void mpl_dir_delete_leftover(const char *path);
 
 #endif

@@ -47,3 +47,11 @@ int mpl_sinkfile_create_stream(int dir_fd, uint32_t index)
     return create(dir_fd, "stream", index, &head, sizeof head, MPL_STREAM_HEAD_BYTES,
                   MPL_STREAM_HEAD_BYTES + MPL_STREAM_DATA_BYTES);
 }
+
+uint64_t mpl_sinkfile_waiting(const uint32_t *ends, uint32_t count, uint32_t own_count, uint64_t done)
+{
+    uint32_t waiting = 0;
+    while (waiting < count && ends[count - 1 - waiting] > done)
+        waiting++;
+    return waiting > own_count ? waiting - own_count : 0;
+}

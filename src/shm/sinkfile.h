@@ -28,6 +28,10 @@ void mpl_sinkfile_name(char name[MPL_SINKFILE_NAME_MAX], const char *kind, uint3
 int mpl_sinkfile_create_batch(int dir_fd, uint32_t index);
 int mpl_sinkfile_create_stream(int dir_fd, uint32_t index);
 
+/* How many of the records that end at ends[] are not in the file when `done` bytes are. Lines of our own, `own_count`
+ * of them, are taken to be the last ones: they tell what happened. */
+uint64_t mpl_sinkfile_waiting(const uint32_t *ends, uint32_t count, uint32_t own_count, uint64_t done);
+
 /* Where the bytes of a batch begin: ends_max is the same in all of this version. */
 #define MPL_BATCH_DATA_OFFSET (MPL_PAGE_BYTES + MPL_BATCH_ENDS_MAX * 4u)
 

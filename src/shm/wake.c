@@ -81,6 +81,12 @@ static bool has_attention(struct mpl_control *c)
     return false;
 }
 
+bool mpl_wake_is_wanted(struct mpl_control *c, uint32_t news_seen)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* before the relaxed loads of has_attention */
+    return has_attention(c) || atomic_load(&c->head.news) != news_seen;
+}
+
 void mpl_wake_sleep(struct mpl_control *c, uint32_t word, uint32_t news_seen, uint64_t flush_served,
                     uint64_t timeout_ns)
 {

@@ -30,6 +30,9 @@ bool mpl_wake_flush_wait(struct mpl_control *c, uint64_t stamp, uint64_t timeout
 /* Collector: says how far files and streams are, and wakes flushers who waited for that. */
 void mpl_wake_flushed(struct mpl_control *c, uint64_t written_until, uint64_t streamed_until);
 
+/* Has anybody said that there is something to do? */
+bool mpl_wake_is_wanted(struct mpl_control *c, uint32_t news_seen);
+
 /* Collector: one wait of at most `timeout_ns`. Returns at once if there is attention, news since `news_seen`, a flush
  * is wanted beyond `flush_served`, or wake_word is not `word` any more, as it was before the pass. */
 void mpl_wake_sleep(struct mpl_control *c, uint32_t word, uint32_t news_seen, uint64_t flush_served,

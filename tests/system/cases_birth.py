@@ -180,7 +180,8 @@ def files_are_closed_to_other_users(t):
 
 
 CASES = (
-    fork_storm_of_a_busy_parent_loses_nothing, fork_storm_with_collector_thread_loses_nothing, grandchildren_lose_nothing, bare_clone_is_noticed,
+    fork_storm_of_a_busy_parent_loses_nothing, fork_storm_with_collector_thread_loses_nothing,
+    grandchildren_lose_nothing, bare_clone_is_noticed,
     program_started_directly_joins, program_started_by_vfork_joins, program_started_by_a_shell_joins,
     program_started_without_environment_joins, program_started_by_a_shell_without_environment_joins,
     program_whose_parents_have_gone_joins, program_whose_session_has_gone_creates_it_again,

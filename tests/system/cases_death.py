@@ -108,7 +108,8 @@ def collectors_killed_at_random_lose_nothing(t):
 
 def collectors_killed_while_they_rotate_lose_nothing(t):
     # A rotation renames every backup: with thousands of them none would end between two kills.
-    check_killed_collectors(t, t.size(12, 200), "--rate", 10_000, max_bytes=t.size(10_000, 200_000), backup_count=100_000)
+    check_killed_collectors(t, t.size(12, 200), "--rate", 10_000, max_bytes=t.size(10_000, 200_000),
+                            backup_count=100_000)
 
 
 def full_ring_of_a_killed_collector_gets_another(t):
@@ -257,6 +258,7 @@ CASES = (
     collectors_killed_while_rings_change_lose_nothing, collector_killed_while_all_are_idle_is_replaced_at_need,
     collector_killed_at_the_end_is_replaced_by_who_waits, all_killed_but_one_child_lose_nothing,
     children_go_on_after_the_death_of_the_main_process, session_ends_at_once_with_its_last_member,
-    collector_thread_killed_with_its_host_is_replaced, main_process_that_ends_first_leaves_the_collector_to_its_thread_children,
+    collector_thread_killed_with_its_host_is_replaced,
+    main_process_that_ends_first_leaves_the_collector_to_its_thread_children,
     segment_that_is_truncated_costs_no_other_records,
 )

@@ -130,7 +130,7 @@ def sessions_that_end_do_not_disturb_a_setup(t):
 
 
 def change_of_file_under_load_loses_nothing(t):
-    """Set-up with other options in the same process: what came before is in the old file, what comes after in the new."""
+    """With other options in the same process: what came before is in the old file, what comes after in the new."""
     count = t.size(20, 200)
     t.special("switch", count, t.tally_path).wait(60)
     t.check_log(files=[f"{t.log}.{i}" for i in range(count)])

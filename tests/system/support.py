@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 LEFT_WITHIN = 1.5  # seconds after the last member until a session has gone
 POLL = 0.01
@@ -88,6 +89,9 @@ class Bench:
         for folder in (self.root, self.ring_root):
             os.chmod(folder, 0o755)
 
+    def new_test(self, name):
+        return Test(self, name)
+
     def close(self):
         shutil.rmtree(self.ring_root)
         if not self.keep:
@@ -125,8 +129,10 @@ class Running:
 
     def wait_for_done(self, timeout):
         """Until a program that then waits for the end of stdin has said that it is done, or has ended."""
-        wait_until(lambda: "done" in self.values() or self.process.poll() is not None, timeout, f"{self.process.args[:3]}")
-        check("done" in self.values(), self.process.args[:3], "has ended", self.process.poll(), self.stdout(), self.stderr())
+        wait_until(lambda: "done" in self.values() or self.process.poll() is not None, timeout,
+                   f"{self.process.args[:3]}")
+        check("done" in self.values(), self.process.args[:3], "has ended", self.process.poll(), self.stdout(),
+              self.stderr())
 
     def stdout(self):
         return read_bytes(self.stdout_path).decode()
@@ -277,7 +283,8 @@ class Test:
     def check_no_complaints(self):
         for running in self.running:
             complaints = running.stderr()
-            check(self.may_complain or running.may_complain or not complaints, running.process.args[:2], "stderr:", complaints)
+            check(self.may_complain or running.may_complain or not complaints, running.process.args[:2], "stderr:",
+                  complaints)
 
     def clean_up(self):
         """After a failure too: ends what the test started."""
@@ -296,7 +303,7 @@ class Test:
 
 def run_test(bench, function):
     """What TAP says of it, and why; notes; seconds."""
-    test = Test(bench, function.__name__)
+    test = bench.new_test(function.__name__)
     began = time.monotonic()
     verdict, reason = "ok", ""
     try:
@@ -307,6 +314,8 @@ def run_test(bench, function):
         verdict, reason = "not ok", str(failure)
     except Skip as skip:
         verdict, reason = "skip", str(skip)
+    except Exception:
+        verdict, reason = "not ok", traceback.format_exc()
     finally:
         took = time.monotonic() - began
         test.clean_up()

@@ -24,7 +24,8 @@ EXPECTED = {
     ]),
     "custom_format": ("custom.log", False, [r"\[DEBUG\] custom: This uses custom formatting \(custom_format.c:\d+\)"]),
     "error_with_errno": ("errors.log", False, [
-        r"ERROR    files \[example_error_with_errno:\d+ main\] open /does/not/exist: No such file or directory \(errno 2\)",
+        r"ERROR    files \[example_error_with_errno:\d+ main\] open /does/not/exist: "
+        r"No such file or directory \(errno 2\)",
     ]),
     "event_loop": ("loop.log", False, [
         r"INFO     loop \[example_event_loop:\d+ main\] turn %d, \d+ expirations" % i for i in range(1, 6)
@@ -64,7 +65,8 @@ def run(program, build):
             return "the mistake was not named: %r" % done.stdout
         if os.listdir(folder) != [log]:
             return "left behind: %r" % os.listdir(folder)
-    return problem_with(in_file, expected, in_any_order) or problem_with(done.stderr.splitlines(), expected, in_any_order)
+    return (problem_with(in_file, expected, in_any_order) or
+            problem_with(done.stderr.splitlines(), expected, in_any_order))
 
 
 def main():

@@ -6,6 +6,7 @@
 #ifndef TESTS_LOGFILES_H
 #define TESTS_LOGFILES_H
 
+#include "base/error.h"
 #include "files.h"
 #include "harness.h"
 #include "output/file.h"
@@ -44,6 +45,30 @@ static inline void batch_set(struct batch *b, const char *line)
 {
     batch_clear(b);
     batch_add(b, line, strlen(line));
+}
+
+/* Appends one text as one record. */
+static inline int log_append(struct mpl_file *f, const char *text)
+{
+    static struct batch batch;
+    uint64_t done = 0;
+    batch_set(&batch, text);
+    return mpl_file_append(f, &batch.lines, &done, NULL);
+}
+
+static inline int log_append_and_close(struct mpl_file *f, const char *text)
+{
+    int rc = log_append(f, text);
+    mpl_file_close(f);
+    return rc;
+}
+
+static inline bool log_error_names(const char *path, const char *reason)
+{
+    bool is_named = strstr(mpl_error_text(), path) != NULL && strstr(mpl_error_text(), reason) != NULL;
+    if (!is_named)
+        printf("# sentence: %s\n", mpl_error_text());
+    return is_named;
 }
 
 /* "p<writer> <number> <letters>\n"; its length depends on both. */

@@ -139,9 +139,9 @@ def damaged_spec(rng):
     spec = random_spec(rng)
     choice = rng.randrange(8)
     if choice == 0:
-        return rng.choice(("%", "%s", "%d", "%5", "%*d", "%(", "%()s", "%(name", "%(name)", "%(name)*s",
-                           "%(name).*s", "% ", "%.", "%(name)5%", "%-5%", "%5.3%", "%.%", "%(nmae)%", "%l%", "%(name)ll%",
-                           "%()%", "%(lineno)5.2.1d", "%(name)5-s", "%(name).-5s", "%(name)+-s", "%((name))s", "%(name))s",
+        return rng.choice(("%", "%s", "%d", "%5", "%*d", "%(", "%()s", "%(name", "%(name)", "%(name)*s", "%(name).*s",
+                           "% ", "%.", "%(name)5%", "%-5%", "%5.3%", "%.%", "%(nmae)%", "%l%", "%(name)ll%", "%()%",
+                           "%(lineno)5.2.1d", "%(name)5-s", "%(name).-5s", "%(name)+-s", "%((name))s", "%(name))s",
                            "%( name)s", "%(NAME)s"))
     if choice == 1:
         return spec[:rng.randrange(len(spec))]

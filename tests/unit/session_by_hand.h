@@ -68,7 +68,8 @@ static inline void hand_take_over(void)
     if (hand_collector.control)
         hand_kill_collector();
     int dir_fd = mpl_dir_open(hand_session.dir), control_fd = dir_fd < 0 ? -1 : mpl_control_open(dir_fd);
-    if (control_fd < 0 ||
+    /* With the lock: a child that finds none (its promise expires on a busy machine) starts a collector of its own. */
+    if (control_fd < 0 || !mpl_control_lock(control_fd) ||
         mpl_collector_init(&hand_collector, hand_session.dir, dir_fd, control_fd, &hand_no_candidates) < 0)
         hand_die("collector");
     /* Or a child that finds no collector starts one, which takes over. */

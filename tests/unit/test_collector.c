@@ -5,6 +5,7 @@
 #include "session_by_hand.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "producer/claim.h"
@@ -253,6 +254,23 @@ static void idle_ring_becomes_cold_and_warm_again_when_told(void)
     hand_end();
 }
 
+/* A collector that had lost its lock finished its pass, beside the one that has made the ring cold. */
+static void promise_of_a_replaced_collector_does_not_hide_a_cold_ring(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    usleep(25000);
+    hand_pass();
+    CHECK_INT(hand_collector.hot_count, 0);
+    atomic_store(own()->watch, MPL_STAMP_LEAST); /* expired since */
+    mplog_info(logger(), "two");
+    hand_pass();
+    CHECK(log_is("one\ntwo\n"));
+    hand_end();
+}
+
 /* ---- taking over ---- */
 
 static void successor_goes_on_where_the_killed_one_stopped(void)
@@ -381,6 +399,89 @@ static void undecided_batch_is_forgotten(void)
     hand_end();
 }
 
+/* A ring's first batch, whose collector dies after it has laid down the position, before or after the tag. */
+static void first_batch_that_is_not_decided_is_forgotten(void)
+{
+    for (uint64_t with_tag = 0; with_tag <= 1; with_tag++) {
+        struct mplog_options o = hand_options();
+        hand_begin(&o);
+        mplog_info(logger(), "one");
+        struct mpl_ring *ring = own()->ring;
+        struct mpl_segment *segment = mpl_process.segment.head;
+        atomic_store(&segment->lost[MPL_LOST_NESTED], 7);
+        ring->progress[0].read_pos = atomic_load(&ring->write_pos);
+        segment->progress[0].lost_reported[MPL_LOST_NESTED] = 7;
+        if (with_tag) {
+            uint64_t tag = atomic_load(&hand_collector.control->head.batch_seq) + 1;
+            atomic_store(&ring->progress[0].tag, tag);
+            atomic_store(&segment->progress[0].tag, tag);
+        }
+        hand_take_over();
+        hand_take_over(); /* the first of them has cleared the tags and died */
+        hand_pass();
+        CHECK(log_is("one\n7 records were lost: logged in a signal handler that interrupted a log call\n"));
+        hand_end();
+    }
+}
+
+/* Until it is called again, no descriptor is to be had. */
+static void toggle_shortage(void)
+{
+    static struct rlimit before;
+    struct rlimit none = before;
+    if (before.rlim_cur == 0) {
+        int lowest_free = dup(STDIN_FILENO);
+        close(lowest_free);
+        getrlimit(RLIMIT_NOFILE, &before);
+        none = (struct rlimit){(rlim_t)lowest_free, before.rlim_max};
+    } else {
+        before.rlim_cur = 0;
+    }
+    setrlimit(RLIMIT_NOFILE, &none);
+}
+
+/* Else it would decide batches under the number that stands in a ring which it has not seen. */
+static void collector_that_cannot_open_all_rings_does_not_take_over(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_kill_collector();
+    int dir_fd = mpl_dir_open(hand_session.dir), control_fd = mpl_control_open(dir_fd);
+    toggle_shortage();
+    int error = mpl_collector_init(&hand_collector, hand_session.dir, dir_fd, control_fd, &hand_no_candidates);
+    toggle_shortage();
+    hand_kill_collector();
+    CHECK_INT(error, -ENOMEM);
+    hand_take_over();
+    hand_pass();
+    CHECK(log_is("one\n"));
+    hand_end();
+}
+
+static void sink_that_could_not_be_opened_holds_the_records_up(void)
+{
+    static struct mpl_options other;
+    char path[300];
+    uint32_t index;
+    struct mplog_options o = hand_options(), more = hand_options();
+    hand_begin(&o);
+    snprintf(path, sizeof path, "%s/other.log", hand_dir);
+    more.log_file = path;
+    CHECK_INT(mpl_options_resolve(&other, &more, false), 0);
+    CHECK_INT(mpl_sinks_add(&hand_session, &other, &index), 0);
+    mplog_info(logger(), "one");
+    toggle_shortage();
+    hand_pass();
+    toggle_shortage();
+    CHECK(log_is(""));
+    hand_pass();
+    CHECK(log_is("one\n"));
+    CHECK_INT(hand_collector.sink_count, 2);
+    unlink(path);
+    hand_end();
+}
+
 /* ---- streams ---- */
 
 /* A reader that reads nothing, and then everything. Returns what the program was found to do: it ends with _exit, since
@@ -425,6 +526,42 @@ static void stream_writer_that_was_stuck_goes_on_after_the_collectors_end(void)
 }
 
 /* ---- forks ---- */
+
+/* A child that joins, logs and dies; returns its exit status. */
+static int run_child(const char *message)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        struct mpl_entry e = {.session = &hand_session};
+        mpl_process_lock();
+        if (mpl_session_join(&e) < 0)
+            _exit(9);
+        mpl_member_adopt(&e);
+        mpl_process_unlock();
+        mplog_info(logger(), "%s", message);
+        _exit(0);
+    }
+    return waitpid(child, &status, 0) == child ? status : -1;
+}
+
+static void record_of_a_member_that_could_not_be_opened_comes_later(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "parent");
+    hand_pass();
+    CHECK_INT(run_child("child"), 0);
+    toggle_shortage();
+    hand_pass();
+    hand_pass();
+    toggle_shortage();
+    hand_pass();
+    hand_pass();
+    CHECK(log_is("parent\nchild\n"));
+    CHECK_INT(hand_collector.ending_count, 0);
+    hand_end();
+}
 
 static void forked_child_writes_into_a_segment_of_its_own(void)
 {
@@ -514,11 +651,16 @@ int main(void)
         TEST_CASE(record_stamped_after_the_pass_began_waits_for_the_next),
         TEST_CASE(stamp_of_the_far_future_holds_up_its_own_record_only),
         TEST_CASE(idle_ring_becomes_cold_and_warm_again_when_told),
+        TEST_CASE(promise_of_a_replaced_collector_does_not_hide_a_cold_ring),
         TEST_CASE(successor_goes_on_where_the_killed_one_stopped),
         TEST_CASE(decided_batch_is_finished_by_the_successor),
         TEST_CASE(decided_batch_is_finished_when_its_file_can_be_opened),
         TEST_CASE(batch_that_is_scribbled_over_is_not_followed),
         TEST_CASE(undecided_batch_is_forgotten),
+        TEST_CASE(first_batch_that_is_not_decided_is_forgotten),
+        TEST_CASE(collector_that_cannot_open_all_rings_does_not_take_over),
+        TEST_CASE(sink_that_could_not_be_opened_holds_the_records_up),
+        TEST_CASE(record_of_a_member_that_could_not_be_opened_comes_later),
         TEST_CASE(stream_writer_that_was_stuck_goes_on_after_the_collectors_end),
         TEST_CASE(forked_child_writes_into_a_segment_of_its_own),
         TEST_CASE(scribbled_ring_is_counted_and_the_others_go_on),

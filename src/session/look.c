@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Unlicense */
+#include "session/look.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/os.h"
+#include "config/options.h"
+#include "shm/alive.h"
+#include "shm/control.h"
+#include "shm/sinkfile.h"
+#include "shm/slot.h"
+
+#define DESCRIPTION_MAX 32768u
+
+/* ---- the whole ---- */
+
+static ssize_t read_file(int dir_fd, const char *name, char *text, size_t size)
+{
+    int fd = mpl_dir_open_file(dir_fd, name, O_RDONLY);
+    ssize_t n = fd < 0 ? fd : read(fd, text, size);
+    if (fd >= 0)
+        close(fd);
+    return n;
+}
+
+static void read_log_file(struct mpl_look *l)
+{
+    char *text = malloc(DESCRIPTION_MAX);
+    ssize_t n = text ? read_file(l->dir_fd, "options", text, DESCRIPTION_MAX) : -1;
+    if (n <= 0 || !mpl_options_find((struct mpl_str){text, (size_t)n}, "log_file", l->log_file, sizeof l->log_file))
+        l->log_file[0] = '\0';
+    free(text);
+}
+
+int mpl_look_open(struct mpl_look *l, const char *dir)
+{
+    *l = (struct mpl_look){.control_fd = -1};
+    struct mpl_text t = {l->dir, 0, sizeof l->dir};
+    mpl_text_str(&t, mpl_str_from(dir));
+    mpl_text_cstr(&t);
+    l->dir_fd = mpl_dir_open(dir);
+    if (l->dir_fd < 0)
+        return l->dir_fd;
+    read_log_file(l);
+    l->control_fd = mpl_dir_open_file(l->dir_fd, "control", O_RDONLY);
+    if (l->control_fd < 0)
+        return l->control_fd;
+    l->has_collector = mpl_control_has_collector(l->control_fd);
+    return mpl_control_check(l->control_fd);
+}
+
+void mpl_look_close(struct mpl_look *l)
+{
+    if (l->control_fd >= 0)
+        close(l->control_fd);
+    if (l->dir_fd >= 0)
+        close(l->dir_fd);
+    free(l->control);
+    free(l->is_alive);
+}
+
+static int read_control(struct mpl_look *l)
+{
+    size_t have = 0;
+    char *copy = malloc(sizeof *l->control);
+    l->control = (struct mpl_control *)(void *)copy;
+    l->is_alive = calloc(MPL_SLOTS_MAX, sizeof *l->is_alive);
+    if (!copy || !l->is_alive)
+        return mpl_fail(ENOMEM, "%s: out of memory", l->dir);
+    while (have < sizeof *l->control) {
+        ssize_t n = pread(l->control_fd, copy + have, sizeof *l->control - have, (off_t)have);
+        if (n <= 0 && errno != EINTR)
+            return mpl_fail(EPROTO, "%s: its control file is damaged", l->dir);
+        have += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int mpl_look_read(struct mpl_look *l)
+{
+    int error = read_control(l);
+    if (error)
+        return error;
+    struct mpl_control_head *h = &l->control->head;
+    uint64_t pid_ns = mpl_os_pid_namespace();
+    uint32_t sink_count = atomic_load(&h->sink_count);
+    l->slot_bound = mpl_slot_bound(l->control);
+    l->sink_count = sink_count <= MPL_SINKS_MAX ? sink_count : MPL_SINKS_MAX;
+    l->batch_seq = atomic_load(&h->batch_seq);
+    l->is_other_boot = mpl_alive_is_other_boot(h);
+    l->is_stale = !l->has_collector;
+    for (uint32_t i = 0; i < l->slot_bound; i++) {
+        l->is_alive[i] = mpl_alive_is_member(l->dir, l->dir_fd, &l->control->slot[i], pid_ns, l->is_other_boot);
+        l->is_stale = l->is_stale && !l->is_alive[i];
+    }
+    return 0;
+}
+
+/* ---- sinks ---- */
+
+const struct mpl_account *mpl_look_account(const struct mpl_look *l)
+{
+    static const struct mpl_account nothing;
+    const struct mpl_account *best = &nothing;
+    for (int i = 0; i < 2; i++) {
+        const struct mpl_account *a = &l->control->account[i];
+        uint64_t tag = atomic_load_explicit(&a->tag, memory_order_relaxed);
+        if (tag <= l->batch_seq && tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+            best = a;
+    }
+    return best;
+}
+
+/* kind and path. */
+static void describe(const struct mpl_look *l, uint32_t i, struct mpl_look_sink *s)
+{
+    static const char *const kinds[] = {"file", "pipe", "stderr"};
+    char name[MPL_SINKFILE_NAME_MAX], kind[16] = "";
+    char *text = malloc(DESCRIPTION_MAX);
+    mpl_sinkfile_name(name, "sink", i);
+    ssize_t n = text ? read_file(l->dir_fd, name, text, DESCRIPTION_MAX) : -1;
+    if (n > 0) {
+        struct mpl_str description = {text, (size_t)n};
+        mpl_options_find(description, "kind", kind, sizeof kind);
+        if (!mpl_options_find(description, "log_file", s->path, sizeof s->path))
+            s->path[0] = '\0';
+    }
+    free(text);
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        if (strcmp(kind, kinds[k]) == 0)
+            s->kind = kinds[k];
+    }
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return strcmp(a, b) == 0 || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+bool mpl_look_writes_to(const struct mpl_look *l, const char *path)
+{
+    struct mpl_look_sink *s = malloc(sizeof *s);
+    bool is_found = false;
+    for (uint32_t i = 0; s && i < l->sink_count && !is_found; i++) {
+        *s = (struct mpl_look_sink){.kind = "?"};
+        describe(l, i, s);
+        is_found = strcmp(s->kind, "stderr") != 0 && (!path || is_same_file(path, s->path));
+    }
+    free(s);
+    return is_found;
+}
+
+/* What of a batch is decided and not in the file. */
+static void read_batch(const struct mpl_look *l, int fd, struct mpl_look_sink *s)
+{
+    struct mpl_batch b;
+    if (pread(fd, &b, sizeof b, 0) != (ssize_t)sizeof b || b.magic != MPL_BATCH_MAGIC ||
+        b.record_count > MPL_BATCH_ENDS_MAX)
+        return;
+    uint64_t tag = atomic_load_explicit(&b.tag, memory_order_relaxed);
+    uint64_t done = atomic_load_explicit(&b.done, memory_order_relaxed);
+    if (tag == 0 || tag > l->batch_seq || done >= b.len)
+        return;
+    ssize_t bytes = (ssize_t)(b.record_count * sizeof(uint32_t));
+    uint32_t *ends = malloc((size_t)bytes + 1);
+    if (ends && pread(fd, ends, (size_t)bytes, MPL_PAGE_BYTES) == bytes)
+        s->waiting_records = mpl_sinkfile_waiting(ends, b.record_count, b.own_count, done);
+    free(ends);
+    s->waiting_bytes = b.len - done;
+    s->oldest_stamp = b.oldest_stamp;
+}
+
+/* A stream knows no records; in which lines the bytes end does not matter to anybody but a reader. */
+static void read_stream(int fd, struct mpl_look_sink *s)
+{
+    struct mpl_stream t;
+    if (pread(fd, &t, sizeof t, 0) != (ssize_t)sizeof t || t.magic != MPL_STREAM_MAGIC)
+        return;
+    uint64_t waiting = atomic_load_explicit(&t.write_pos, memory_order_relaxed) -
+                       atomic_load_explicit(&t.read_pos, memory_order_relaxed);
+    s->waiting_bytes = waiting <= MPL_STREAM_DATA_BYTES ? waiting : 0;
+}
+
+void mpl_look_sink(const struct mpl_look *l, uint32_t i, struct mpl_look_sink *s)
+{
+    char name[MPL_SINKFILE_NAME_MAX];
+    *s = (struct mpl_look_sink){.kind = "?", .account = mpl_look_account(l)->sink[i]};
+    describe(l, i, s);
+    bool is_file = strcmp(s->kind, "file") == 0;
+    mpl_sinkfile_name(name, is_file ? "batch" : "stream", i);
+    int fd = mpl_dir_open_file(l->dir_fd, name, O_RDONLY);
+    if (fd < 0)
+        return;
+    if (is_file)
+        read_batch(l, fd, s);
+    else
+        read_stream(fd, s);
+    close(fd);
+    if (s->waiting_records > s->account.records)
+        s->waiting_records = s->account.records; /* read at two moments */
+}
+
+uint64_t mpl_look_count_waiting(const struct mpl_look *l)
+{
+    struct mpl_look_member *m = malloc(sizeof *m);
+    struct mpl_look_sink *s = malloc(sizeof *s);
+    uint64_t in_rings = 0, in_batches = 0;
+    for (uint32_t i = 0; m && i < l->slot_bound; i++)
+        in_rings += mpl_look_member(l, i, m) ? m->records : 0;
+    for (uint32_t i = 0; s && i < l->sink_count; i++) {
+        mpl_look_sink(l, i, s);
+        in_batches = s->waiting_records > in_batches ? s->waiting_records : in_batches;
+    }
+    free(m);
+    free(s);
+    return in_rings + in_batches;
+}

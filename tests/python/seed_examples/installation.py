@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Unlicense
+from mplog import setup_logging, get_logger

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Unlicense
+"""What the Python tests share: TAP, programs run in folders of their own, and what must not be left behind.
+
+Each test is a plain script: python3.X tests/python/test_NAME.py FOLDER, where FOLDER/mplog is the package built for
+that Python. It prints TAP and ends with status 1 if a check failed.
+"""
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
+TIMEOUT_S = 60
+
+_cases = []
+
+
+class Failure(Exception):
+    pass
+
+
+def equal(actual, expected, what=""):
+    if actual != expected:
+        raise Failure("%s\n  is       %r\n  expected %r" % (what, actual, expected))
+
+
+def true(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def case(function, *args, name=None):
+    """Notes a test; its name says subject, condition and result."""
+    _cases.append((name or function.__name__, function, args))
+
+
+def test(function):
+    case(function)
+    return function
+
+
+def main():
+    print("1..%d" % len(_cases), flush=True)
+    failures = 0
+    for number, (name, function, args) in enumerate(_cases, 1):
+        try:
+            function(*args)
+            print("ok %d - %s" % (number, name), flush=True)
+        except BaseException as e:
+            failures += 1
+            text = str(e) if isinstance(e, Failure) else traceback.format_exc()
+            print("".join("# %s\n" % line for line in text.splitlines()), end="")
+            print("not ok %d - %s" % (number, name), flush=True)
+            if isinstance(e, KeyboardInterrupt):
+                raise
+    return 1 if failures else 0
+
+
+class Folder:
+    """A folder for one test, removed at its end."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="mplog-test-")
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def file(self, name):
+        return os.path.join(self.path, name)
+
+    def lines(self, name):
+        with open(self.file(name), encoding="utf-8") as f:
+            return f.read().splitlines()
+
+
+def environment(**more):
+    e = {k: v for k, v in os.environ.items() if not k.startswith(("MPLOG_", "PYTHON"))}
+    e.update({"PYTHONPATH": FOLDER, "PYTHONDONTWRITEBYTECODE": "1"})
+    e.update(more)
+    return e
+
+
+class Result:
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+
+def run(program, folder, args=(), start_method=None, timeout=TIMEOUT_S, options=(), **more):
+    """Runs a program (a path, or source text with a newline in it) with the package on its path."""
+    if "\n" in program:
+        path = folder.file("program.py")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(program)
+        program = path
+    e = environment(**more)
+    if start_method:
+        e["PYTHONPATH"] += os.pathsep + os.path.join(HERE, "starter")
+        e["TEST_START_METHOD"] = start_method
+    # Files, not pipes: a helper that outlives the program holds stderr open.
+    with open(folder.file(".out"), "wb+") as out, open(folder.file(".err"), "wb+") as err:
+        p = subprocess.Popen([sys.executable, *options, program, *map(str, args)], cwd=folder.path, env=e, stdout=out,
+                             stderr=err, stdin=subprocess.DEVNULL)
+        try:
+            p.wait(timeout)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+            raise Failure("still running after %d s" % timeout)
+        out.seek(0)
+        err.seek(0)
+        return Result(p.returncode, out.read().decode(errors="replace"), err.read().decode(errors="replace"))
+
+
+def sessions():
+    """Directories of sessions of this user."""
+    return set(glob.glob("/dev/shm/mplog-%d/*" % os.getuid()) + glob.glob("/tmp/mplog-%d/*" % os.getuid()))
+
+
+def wait_until(condition, what, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        true(time.monotonic() < deadline, what)
+        time.sleep(0.01)
