@@ -94,6 +94,19 @@ static struct mpl_str render(struct mpl_pattern *p, const struct mpl_record *r, 
     return (struct mpl_str){t.data, t.len};
 }
 
+/* What is kept of a line for the next one of its source gives the same: when it is filled in, and when it is there. */
+static void check_kept(struct mpl_pattern *p, const struct mpl_record *r, struct mpl_asctime *a, enum mpl_escape mode,
+                       struct mpl_str line)
+{
+    struct mpl_record sourced = *r;
+    sourced.source = sourced.ids = 1;
+    for (int i = 0; i < 2; i++) {
+        struct mpl_str again = render(p, &sourced, a, mode);
+        FUZZ_CHECK(again.len == line.len && memcmp(again.ptr, line.ptr, line.len) == 0);
+        free((char *)(uintptr_t)again.ptr);
+    }
+}
+
 static void check_line(struct mpl_str line, const char *pattern, enum mpl_escape mode, bool is_ready_line)
 {
     struct fuzz_controls found = fuzz_count_controls(line), own = fuzz_count_controls(mpl_str_from(pattern));
@@ -168,6 +181,7 @@ static void check_all(struct mpl_str numbers, const char *pattern, const char *d
         return;
     if (mpl_asctime_init(&a, date_format, NULL) == 0) {
         struct mpl_str line = render(p, &r, &a, mode);
+        check_kept(p, &r, &a, mode, line);
         check_line(line, pattern[0] ? pattern : MPL_DEFAULT_FORMAT, mode, r.ready_line.ptr != NULL);
         check_encoding(encoding, line);
         free((char *)(uintptr_t)line.ptr);

@@ -7,6 +7,8 @@
 #include "base/os.h"
 #include "collector/helper.h"
 #include "fuzz.h"
+#include "session/recover.h"
+#include "session/report.h"
 #include "session_by_hand.h"
 #include "shm/codec.h"
 #include "shm/slot.h"
@@ -186,9 +188,26 @@ static void set_up(void)
     mpl_helper_survive();
 }
 
+/* A recovery that succeeds removes it, and its parent. */
+static void restore_directory(void)
+{
+    char parent[MPL_DIR_MAX];
+    struct stat st;
+    if (lstat(hand_session.dir, &st) == 0)
+        return;
+    snprintf(parent, sizeof parent, "%s", hand_session.dir);
+    *strrchr(parent, '/') = '\0';
+    mkdir(parent, 0700);
+    FUZZ_CHECK(mkdir(hand_session.dir, 0700) == 0);
+    close(stage_dir_fd);
+    stage_dir_fd = mpl_dir_open(hand_session.dir);
+    FUZZ_CHECK(stage_dir_fd >= 0);
+}
+
 void stage_begin(void)
 {
     set_up();
+    restore_directory();
     for (enum stage_file f = 0; f < FILE_COUNT; f++)
         restore(f);
     FUZZ_CHECK(ftruncate(stage_err_fd, 0) == 0);
@@ -238,6 +257,58 @@ void stage_check_lives(void)
 {
     if (hand_collector.control)
         mpl_members_check_lives(&hand_collector);
+}
+
+/* ---- from outside ---- */
+
+static void read_texts(const char *text) { FUZZ_CHECK(!text || strlen(text) < 65536); }
+
+static void check_report(void *arg, const struct mplog_session_report *r)
+{
+    (void)arg;
+    read_texts(r->dir);
+    read_texts(r->log_file);
+    read_texts(r->state);
+    read_texts(r->problem);
+    for (size_t i = 0; i < r->member_count; i++) {
+        read_texts(r->members[i].name);
+        read_texts(r->members[i].state);
+    }
+    for (size_t i = 0; i < r->sink_count; i++)
+        read_texts(r->sinks[i].name);
+}
+
+void stage_report(void) { mpl_report_all(hand_dir, NULL, check_report, NULL); }
+
+static void check_recovery(void *arg, const struct mplog_recovery *what)
+{
+    (void)arg;
+    read_texts(what->dir);
+    read_texts(what->log_file);
+    read_texts(what->reason);
+}
+
+static void let_members_die(void)
+{
+    uint64_t word;
+    for (uint32_t i = 0; i < MPL_SLOTS_MAX; i++) {
+        uint64_t at = offsetof(struct mpl_control, slot) + i * sizeof(struct mpl_slot);
+        if (!stage_peek(CONTROL, at, &word, sizeof word))
+            return;
+        word |= UINT64_C(0x40000000) << 32; /* a pid that no process can have */
+        if (mpl_slot_state(word) != MPL_SLOT_FREE)
+            stage_poke(CONTROL, at, &word, sizeof word);
+        else if (i > 8)
+            return; /* inputs write further at times, but thousands of slots take milliseconds */
+    }
+}
+
+void stage_recover(void)
+{
+    kill_collector();
+    let_members_die();
+    mpl_recover_all(hand_dir, true, check_recovery, NULL);
+    mpl_recover_all(hand_dir, false, check_recovery, NULL);
 }
 
 /* ---- the end ---- */
@@ -292,27 +363,24 @@ static bool is_known(const char *name, const char *const *known, size_t count)
 static void check_folder(const char *path, const char *const *known, size_t count, bool has_logs)
 {
     DIR *d = opendir(path);
-    FUZZ_CHECK(d);
-    for (struct dirent *e; (e = readdir(d)) != NULL;)
+    FUZZ_CHECK(d || errno == ENOENT); /* recovered */
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
         FUZZ_CHECK(is_known(e->d_name, known, count) || (has_logs && is_log(e->d_name)));
-    closedir(d);
+    if (d)
+        closedir(d);
 }
 
 static void check_folders(void)
 {
-    char parent[32];
-    snprintf(parent, sizeof parent, "mplog-%u", (unsigned)geteuid());
-    const char *const outside[] = {".", "..", "err", parent};
-    const char *const inside[] = {".",
-                                  "..",
-                                  "control",
-                                  "options",
-                                  stage_names[SEGMENT],
-                                  stage_names[BATCH],
-                                  stage_names[STREAM],
-                                  stage_names[SINK0],
-                                  stage_names[SINK1]};
+    char parent[MPL_DIR_MAX], *id;
+    snprintf(parent, sizeof parent, "%s", hand_session.dir);
+    id = strrchr(parent, '/');
+    *id++ = '\0';
+    const char *outside[] = {".", "..", "err", strrchr(parent, '/') + 1}, *below[] = {".", "..", id};
+    const char *inside[2 + FILE_COUNT] = {".", ".."};
+    memcpy(inside + 2, stage_names, sizeof stage_names);
     check_folder(hand_dir, outside, sizeof outside / sizeof outside[0], true);
+    check_folder(parent, below, sizeof below / sizeof below[0], false);
     check_folder(hand_session.dir, inside, sizeof inside / sizeof inside[0], false);
 }
 

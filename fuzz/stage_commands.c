@@ -10,9 +10,9 @@
 #include "shm/slot.h"
 #include "stage_private.h"
 
-const char *const stage_names[FILE_COUNT] = {"control", "seg1", "batch0", "stream1", "sink0", "sink1"};
+const char *const stage_names[FILE_COUNT] = {"control", "seg1", "batch0", "stream1", "sink0", "sink1", "options"};
 
-static const char *const words[FILE_COUNT] = {"control", "segment", "batch", "stream", "sink0", "sink1"};
+static const char *const words[FILE_COUNT] = {"control", "segment", "batch", "stream", "sink0", "sink1", "options"};
 
 /* ---- files ---- */
 
@@ -46,6 +46,8 @@ enum anchor {
     AT_CONTROL,
     AT_OVERRIDES0,
     AT_OVERRIDES1,
+    AT_ACCOUNT0,
+    AT_ACCOUNT1,
     AT_SLOT,
     AT_SEGMENT,
     AT_DEF,
@@ -65,6 +67,8 @@ static uint64_t offset_of(enum anchor a)
     switch (a) {
     case AT_OVERRIDES0: return offsetof(struct mpl_control, overrides[0]);
     case AT_OVERRIDES1: return offsetof(struct mpl_control, overrides[1]);
+    case AT_ACCOUNT0: return offsetof(struct mpl_control, account[0]);
+    case AT_ACCOUNT1: return offsetof(struct mpl_control, account[1]);
     case AT_SLOT: return offsetof(struct mpl_control, slot);
     case AT_DEF: return stage_def_offset;
     case AT_RING0: return stage_ring_offset[0];
@@ -80,6 +84,8 @@ static uint64_t offset_of(enum anchor a)
 #define CONTROL_FIELD(member) FIELD("control", AT_CONTROL, mpl_control_head, member)
 #define OVERRIDES_FIELD(member)                                                                                        \
     FIELD("overrides0", AT_OVERRIDES0, mpl_overrides, member), FIELD("overrides1", AT_OVERRIDES1, mpl_overrides, member)
+#define ACCOUNT_FIELD(member)                                                                                          \
+    FIELD("account0", AT_ACCOUNT0, mpl_account, member), FIELD("account1", AT_ACCOUNT1, mpl_account, member)
 #define SLOT_FIELD(member) FIELD("slot", AT_SLOT, mpl_slot, member)
 #define SEGMENT_FIELD(member) FIELD("segment", AT_SEGMENT, mpl_segment, member)
 #define DEF_FIELD(member) FIELD("def", AT_DEF, mpl_def_extent, member)
@@ -116,9 +122,21 @@ static const struct field {
     CONTROL_FIELD(streamed_until),
     CONTROL_FIELD(flush_wanted),
     CONTROL_FIELD(batch_seq),
+    CONTROL_FIELD(boot_id[0]),
+    CONTROL_FIELD(wall_base_ns),
+    CONTROL_FIELD(pulse.stamp),
+    CONTROL_FIELD(pulse.wall_ns),
+    CONTROL_FIELD(pulse.ns_per_tick),
     OVERRIDES_FIELD(count),
     OVERRIDES_FIELD(entry[0].level),
     OVERRIDES_FIELD(entry[0].name_len),
+    ACCOUNT_FIELD(tag),
+    ACCOUNT_FIELD(merged),
+    ACCOUNT_FIELD(lost[0]),
+    ACCOUNT_FIELD(sink[0].records),
+    ACCOUNT_FIELD(sink[0].lost),
+    ACCOUNT_FIELD(sink[0].untold),
+    ACCOUNT_FIELD(sink[1].untold),
     SLOT_FIELD(word),
     SLOT_FIELD(segment_serial),
     SLOT_FIELD(start_time),
@@ -168,6 +186,8 @@ static const struct field {
     BATCH_FIELD(tag),
     BATCH_FIELD(len),
     BATCH_FIELD(record_count),
+    BATCH_FIELD(own_count),
+    BATCH_FIELD(oldest_stamp),
     BATCH_FIELD(done),
     BATCH_FIELD(intent.dev),
     BATCH_FIELD(intent.ino),
@@ -392,6 +412,10 @@ static void run_command(struct mpl_str line)
         change_log(line, true);
     else if (mpl_str_equal(whole, MPL_STR("lives")))
         stage_check_lives();
+    else if (mpl_str_equal(whole, MPL_STR("report")))
+        stage_report();
+    else if (mpl_str_equal(whole, MPL_STR("recover")))
+        stage_recover();
     else if (mpl_str_equal(command, MPL_STR("log")))
         change_log(line, false);
     else if (mpl_str_equal(command, MPL_STR("put")))

@@ -7,7 +7,7 @@
 
 #include "stage.h"
 
-enum stage_file { CONTROL, SEGMENT, BATCH, STREAM, SINK0, SINK1, FILE_COUNT };
+enum stage_file { CONTROL, SEGMENT, BATCH, STREAM, SINK0, SINK1, OPTIONS, FILE_COUNT };
 
 /* As they are called in the session's directory. */
 extern const char *const stage_names[FILE_COUNT];
@@ -32,5 +32,9 @@ bool stage_pass(void);
 
 /* The collector looks who lives. */
 void stage_check_lives(void);
+
+/* What `mplog stat` would say, and what `mplog recover` does when all members have died. */
+void stage_report(void);
+void stage_recover(void);
 
 #endif

@@ -20,12 +20,12 @@
 /* A ring without records for this long is no longer looked at. */
 #define COLD_AFTER_NS 20000000.0
 
+/* As the option: a file that fails does not hold the others up without bound. */
+#define BLOCK_TIMEOUT_MAX_NS UINT64_C(3600000000000)
+
 /* What may come from damaged memory; the time: until the year 2160. */
 static bool is_rate(double ns_per_tick) { return ns_per_tick > 1e-6 && ns_per_tick < 1e6; }
 static bool is_time(int64_t wall_ns) { return wall_ns > 0 && wall_ns < INT64_C(6000000000000000000); }
-
-/* As the option: a file that fails does not hold the others up without bound. */
-#define BLOCK_TIMEOUT_MAX_NS UINT64_C(3600000000000)
 
 /* Two sinks whose lines look alike are rendered once. */
 static bool looks_like(const struct mpl_sink *a, const struct mpl_sink *b)
@@ -165,9 +165,9 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     mpl_collector_read_clocks(c);
     c->horizon_ticks = (uint64_t)(HORIZON_NS / c->wall.ns_per_tick);
     c->cold_after_ticks = (uint64_t)(COLD_AFTER_NS / c->wall.ns_per_tick);
-    mpl_account_take(c);
     c->block_timeout_ns = h->block_timeout_ns < BLOCK_TIMEOUT_MAX_NS ? h->block_timeout_ns : BLOCK_TIMEOUT_MAX_NS;
     c->ring_initial_bytes = h->ring_initial_bytes;
+    mpl_account_take(c);
     c->watch = mpl_watch_start(&h->wake_word);
     mpl_members_scan(c); /* also finds stderr among the members */
     /* Tags of a batch that was never decided may stand in what is not open now, and would count later, when the number

@@ -22,7 +22,7 @@ static void put_wide(const struct mpl_cformat *f, const struct mpl_arg *args, st
         if (f->arg[i].class != MPL_ARG_WIDE_STRING || !args[i].str.ptr)
             continue;
         mpl_cformat_wide(f, args, i, args[i].str.ptr, t);
-        out[i].str = (struct mpl_str){t->data + begin, t->len - begin};
+        out[i].str = (struct mpl_str){t->data ? t->data + begin : "", t->len - begin}; /* else: counted only */
     }
 }
 

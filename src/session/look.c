@@ -68,14 +68,14 @@ void mpl_look_close(struct mpl_look *l)
 static int read_control(struct mpl_look *l)
 {
     size_t have = 0;
-    char *copy = aligned_alloc(_Alignof(struct mpl_control), sizeof *l->control);
-    l->control = (struct mpl_control *)(void *)copy;
+    l->control = aligned_alloc(_Alignof(struct mpl_control), sizeof *l->control);
+    char *copy = (char *)l->control;
     l->is_alive = calloc(MPL_SLOTS_MAX, sizeof *l->is_alive);
     if (!copy || !l->is_alive)
         return mpl_fail(ENOMEM, "%s: out of memory", l->dir);
     while (have < sizeof *l->control) {
         ssize_t n = pread(l->control_fd, copy + have, sizeof *l->control - have, (off_t)have);
-        if (n <= 0 && errno != EINTR)
+        if (n == 0 || (n < 0 && errno != EINTR))
             return mpl_fail(EPROTO, "%s: its control file is damaged", l->dir);
         have += n > 0 ? (size_t)n : 0;
     }
