@@ -2,7 +2,7 @@
  *
  * Rings and the collector's pass, step by step in one thread.
  */
-#include "session_by_hand.h"
+#include "hand_log.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -10,21 +10,6 @@
 
 #include "producer/claim.h"
 #include "shm/codec.h"
-
-static mplog_logger *logger(void) { return mplog_get_logger("hand"); }
-
-static struct mpl_producer *own(void) { return mpl_thread.producer; }
-
-static bool log_is(const char *expected)
-{
-    size_t len;
-    char *text = hand_read(&len);
-    bool is_same = strcmp(text, expected) == 0;
-    if (!is_same)
-        printf("# the log is \"%.300s\"\n", text);
-    free(text);
-    return is_same;
-}
 
 static void record_is_in_the_file_after_one_pass(void)
 {
@@ -555,45 +540,6 @@ static void forked_child_writes_into_a_segment_of_its_own(void)
     hand_end();
 }
 
-/* ---- bad input ---- */
-
-static void scribbled_ring_is_counted_and_the_others_go_on(void)
-{
-    struct mplog_options o = hand_options();
-    uint64_t seed = 20261122;
-    for (int round = 0; round < 300; round++) {
-        hand_begin(&o);
-        for (int i = 0; i < 20; i++)
-            mplog_info(logger(), "record %d of %s", i, "twenty");
-        struct mpl_ring_map *m = own()->map;
-        for (int i = 0; i < 1 + round % 20; i++)
-            m->data[test_random(&seed) % 1200] = (char)test_random(&seed);
-        if (round % 7 == 0)
-            atomic_store(&m->ring->write_pos, test_random(&seed));
-        if (round % 11 == 0)
-            atomic_store(&m->ring->read_pos, test_random(&seed));
-        hand_pass();
-        hand_pass();
-        hand_end();
-    }
-}
-
-static void definition_that_lies_is_not_followed(void)
-{
-    struct mplog_options o = hand_options();
-    hand_begin(&o);
-    mplog_info(logger(), "%s", "text");
-    struct mpl_def_extent *e = mpl_process.segment.def[0].extent;
-    struct mpl_def *def = (struct mpl_def *)(void *)(e + 1);
-    def->text_len = 0xffffff00;
-    hand_pass();
-    size_t len;
-    char *lines = hand_read(&len);
-    CHECK(strstr(lines, "damaged record") != NULL);
-    free(lines);
-    hand_end();
-}
-
 int main(void)
 {
     static const struct test_case cases[] = {
@@ -619,8 +565,6 @@ int main(void)
         TEST_CASE(sink_that_could_not_be_opened_holds_the_records_up),
         TEST_CASE(record_of_a_member_that_could_not_be_opened_comes_later),
         TEST_CASE(forked_child_writes_into_a_segment_of_its_own),
-        TEST_CASE(scribbled_ring_is_counted_and_the_others_go_on),
-        TEST_CASE(definition_that_lies_is_not_followed),
     };
     hand_directory();
     int result = test_run(cases, sizeof cases / sizeof cases[0]);
