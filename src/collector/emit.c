@@ -221,7 +221,7 @@ static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint
             line = render(c, s, record);
             rendered_like = s->like;
         }
-        enum mpl_append result = line.len ? mpl_sink_offer(s, c->dir_fd, line, may_wait) : MPL_APPEND_LOST;
+        enum mpl_append result = line.len ? mpl_sink_offer(s, line, may_wait) : MPL_APPEND_LOST;
         if (result == MPL_APPEND_FULL) {
             if (s->is_stream || !mpl_commit(c)) {
                 c->is_blocked = true;

@@ -308,12 +308,12 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
     mpl_collector_read_clocks(c);
     bool can_go_on = mpl_commit_write(c, now_ns);
     mpl_members_scan(c); /* also when blocked: what happens next depends on who is left */
+    take_attention(c);   /* or it would end every rest at once */
     if (!can_go_on) {
         c->is_blocked = true;
         return;
     }
     mpl_collector_open_sinks(c);
-    take_attention(c);
     gather(c);
     while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced)
         emit_run(c);

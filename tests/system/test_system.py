@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True  # the folder is part of the sources
 import cases_birth
 import cases_death
 import cases_load
+import cases_recover
 import cases_setup
 import cases_space
 import cases_stream
@@ -35,7 +36,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_space)
+    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_space, cases_recover)
     cases = [case for module in modules for case in module.CASES
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]
     bench = support.Bench(os.path.abspath(arguments.build), arguments.long, arguments.seed, arguments.keep)
