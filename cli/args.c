@@ -187,23 +187,22 @@ int mpl_args_set_up(const struct mpl_args *args)
 
 /* ---- help ---- */
 
-static const char usage[] =
-    "Logs of many processes: complete, in order, rotated.\n"
-    "\n"
-    "  mplog run --log-file app.log -- ./server --port 80\n"
-    "  mplog run --log-file all.log --no-stderr -- sh -c './a & ./b; wait'\n"
-    "  make 2>&1 | mplog pipe --log-file build.log --name make\n"
-    "\n"
-    "usage: mplog run [OPTION ...] [--] CMD [ARG ...]   log what CMD writes, line by\n"
-    "                                                   line, and end as it does\n"
-    "       mplog pipe [OPTION ...]                     log the lines of stdin\n"
-    "       mplog stat [--json] [FILE]                  running logs in numbers\n"
-    "       mplog recover [--dry-run] [DIR]             write what was left behind when\n"
-    "                                                   all processes were killed\n"
-    "       mplog --help | --version\n"
-    "\n"
-    "Options of run and pipe, in brackets their defaults. In the environment they\n"
-    "are MPLOG_LOG_FILE and so on; what is given here wins.\n";
+static const char usage[] = "Logs of many processes: complete, in order, rotated.\n"
+                            "\n"
+                            "  mplog run --log-file app.log -- ./server --port 80\n"
+                            "  mplog run --log-file all.log --no-stderr -- sh -c './a & ./b; wait'\n"
+                            "  make 2>&1 | mplog pipe --log-file build.log --name make\n"
+                            "\n"
+                            "usage: mplog run [OPTION ...] [--] CMD [ARG ...]   log what CMD writes, line by\n"
+                            "                                                   line, and end as it does\n"
+                            "       mplog pipe [OPTION ...]                     log the lines of stdin\n"
+                            "       mplog stat [--json] [FILE]                  running logs in numbers\n"
+                            "       mplog recover [--dry-run] [DIR]             write what was left where\n"
+                            "                                                   everything was killed\n"
+                            "       mplog --help | --version\n"
+                            "\n"
+                            "Options of run and pipe, in brackets their defaults. In the environment they\n"
+                            "are MPLOG_LOG_FILE and so on; what is given here wins.\n";
 
 int mpl_args_help(void)
 {

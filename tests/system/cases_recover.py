@@ -177,6 +177,13 @@ def many_recover_at_once_and_only_one_writes(t):
         forget_round(t)
 
 
+def recover_without_standard_descriptors_does_not_write_into_the_log(t):
+    leave_backlog(t, 100)
+    before = lines_in(t)
+    check(t.start("sh", "-c", f"exec '{t.bench.helper}' recover <&- >&- 2>&-").wait(status=None))
+    check_recovered(t, before)
+
+
 def several_sessions_on_one_file_are_recovered_in_their_order(t):
     """The second crash comes before anybody has looked after the first one."""
     parent, hidden = (os.path.join(t.ring_dir, name) for name in (f"mplog-{os.geteuid()}", "hidden"))
@@ -576,6 +583,7 @@ CASES = (
     damaged_sessions_harm_nobody_who_looks_at_them,
     next_setup_recovers_all_that_was_killed, recover_writes_all_that_was_killed,
     recover_that_is_killed_is_continued_by_the_next, many_recover_at_once_and_only_one_writes,
+    recover_without_standard_descriptors_does_not_write_into_the_log,
     several_sessions_on_one_file_are_recovered_in_their_order, truncation_at_setup_comes_after_recovery,
     other_files_wait_for_their_own_setup, session_without_a_file_is_removed_by_the_next_setup,
     living_sessions_are_not_touched, collector_that_lives_is_not_touched,
