@@ -5,9 +5,12 @@
 #include "session_by_hand.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
 
+#include "collector/life.h"
 #include "session/look.h"
 #include "session/recover.h"
+#include "shm/alive.h"
 #include "shm/codec.h"
 
 static mplog_logger *logger(void) { return mplog_get_logger("hand"); }
@@ -230,6 +233,90 @@ static void looking_changes_nothing(void)
     hand_end();
 }
 
+/* ---- locks, and what is deleted under a member ---- */
+
+/* Record locks are of the process: closing any descriptor of the file gives them up. */
+static void looking_for_others_keeps_the_locks_of_this_process(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mpl_recover_before(NULL, &hand_session.options, &hand_session);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(mpl_control_has_collector(hand_session.control_fd) &&
+                      mpl_alive_lock_holder(hand_collector.dir_fd, 1) == getppid()
+                  ? 0
+                  : 1);
+    int status;
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK_INT(status, 0);
+    hand_end();
+}
+
+static bool join_by_hand(void)
+{
+    struct mpl_entry e = {.session = &hand_session};
+    mpl_process_lock();
+    bool has_joined = mpl_session_join(&e) == 0;
+    if (has_joined)
+        mpl_member_adopt(&e);
+    mpl_process_unlock();
+    return has_joined;
+}
+
+static void member_whose_segment_was_deleted_while_it_joined_is_heard(void)
+{
+    struct mplog_options o = hand_options();
+    char path[MPL_DIR_MAX + 40], byte;
+    int ready[2], done[2];
+    size_t len;
+    hand_begin(&o);
+    CHECK(pipe(ready) == 0 && pipe(done) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (!join_by_hand())
+            _exit(1);
+        mplog_info(logger(), "here");
+        byte = 'r';
+        _exit(write(ready[1], &byte, 1) == 1 && close(done[1]) == 0 && read(done[0], &byte, 1) == 0 ? 0 : 2);
+    }
+    CHECK_INT(read(ready[0], &byte, 1), 1);
+    snprintf(path, sizeof path, "%s/seg2", hand_session.dir);
+    CHECK_INT(unlink(path), 0);
+    hand_pass();
+    char *lines = hand_read(&len);
+    CHECK(strcmp(lines, "here\n") == 0);
+    free(lines);
+    int status;
+    close(done[1]);
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK_INT(status, 0);
+    close(ready[0]), close(ready[1]), close(done[0]);
+    hand_end();
+}
+
+/* A collector was killed when everything was written and nothing yet deleted. */
+static void removal_is_finished_by_the_next(void)
+{
+    struct mplog_options o = hand_options();
+    struct mpl_candidates none = {NULL, 0};
+    struct mpl_life_end end = {.written = 0};
+    struct mpl_life life = {.dir = hand_session.dir, .candidates = &none, .end = &end};
+    struct stat st;
+    hand_begin(&o);
+    atomic_store(&hand_collector.control->head.state, MPL_SESSION_REMOVED);
+    hand_kill_collector();
+    CHECK_INT(mpl_life_run(&life), 0);
+    CHECK(end.is_removed);
+    CHECK(lstat(hand_session.dir, &st) < 0);
+    mpl_process_lock();
+    mpl_member_leave(&hand_session);
+    mpl_process_unlock();
+    close(hand_session.control_fd);
+    unlink(hand_log);
+    hand_is_begun = false;
+}
+
 /* ---- another boot ---- */
 
 static void *log_many(void *arg)
@@ -298,6 +385,9 @@ int main(void)
         TEST_CASE(records_of_a_file_that_was_given_up_are_its_loss),
         TEST_CASE(waiting_records_are_counted_in_every_ring),
         TEST_CASE(looking_changes_nothing),
+        TEST_CASE(looking_for_others_keeps_the_locks_of_this_process),
+        TEST_CASE(member_whose_segment_was_deleted_while_it_joined_is_heard),
+        TEST_CASE(removal_is_finished_by_the_next),
         TEST_CASE(session_of_an_earlier_boot_keeps_order_and_times),
     };
     hand_directory();
