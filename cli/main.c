@@ -33,6 +33,12 @@ static int run_subcommand(int (*main_fn)(const struct mpl_args *), int argc, cha
     return args.wants_help ? mpl_args_help() : main_fn(&args);
 }
 
+static int run_other(int (*main_fn)(int argc, char **argv), int argc, char **argv)
+{
+    int status = fill_standard_descriptors();
+    return status ? status : main_fn(argc, argv);
+}
+
 static int show_version(void)
 {
     printf("mplog %s\n", mplog_version());
@@ -49,9 +55,9 @@ int main(int argc, char **argv)
     if (strcmp(what, "pipe") == 0)
         return run_subcommand(mpl_pipe_main, argc - 1, argv + 1);
     if (strcmp(what, "stat") == 0)
-        return mpl_stat_main(argc - 1, argv + 1);
+        return run_other(mpl_stat_main, argc - 1, argv + 1);
     if (strcmp(what, "recover") == 0)
-        return mpl_recover_main(argc - 1, argv + 1);
+        return run_other(mpl_recover_main, argc - 1, argv + 1);
     if (strcmp(what, "collect") == 0)
         return mplog_collect_main(argc - 1, argv + 1);
     if (strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0)

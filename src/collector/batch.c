@@ -75,11 +75,10 @@ static void take_decided(struct mpl_sink *s, uint64_t batch_seq)
 
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
 {
-    int fd = open_file(dir_fd, s->index);
-    if (fd < 0)
-        return fd;
-    int error = map_file(s, fd);
-    close(fd);
+    s->buffer_fd = open_file(dir_fd, s->index);
+    if (s->buffer_fd < 0)
+        return s->buffer_fd;
+    int error = map_file(s, s->buffer_fd);
     if (error)
         return error;
     take_decided(s, batch_seq);
@@ -103,11 +102,9 @@ uint64_t mpl_batch_waiting(const struct mpl_sink *s)
 }
 
 /* Makes the file and the map `data_bytes` large. Only while nothing is pending or filled in. */
-static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
+static bool resize(struct mpl_sink *s, uint64_t data_bytes)
 {
-    int fd = open_file(dir_fd, s->index);
-    if (fd < 0)
-        return false;
+    int fd = s->buffer_fd;
     uint64_t bytes = mpl_os_page_round(MPL_BATCH_DATA_OFFSET + data_bytes);
     bool is_larger = bytes > s->batch_map_bytes;
     struct mpl_batch *b = NULL;
@@ -122,17 +119,16 @@ static bool resize(struct mpl_sink *s, int dir_fd, uint64_t data_bytes)
             /* the memory is kept for nothing; the next huge line uses it */
         }
     }
-    close(fd);
     return b != NULL;
 }
 
-void mpl_batch_shrink(struct mpl_sink *s, int dir_fd)
+void mpl_batch_shrink(struct mpl_sink *s)
 {
     if (s->batch && s->batch_data_bytes > 2 * MPL_BATCH_DATA_BYTES && s->len == 0 && !mpl_batch_is_pending(s))
-        resize(s, dir_fd, MPL_BATCH_DATA_BYTES);
+        resize(s, MPL_BATCH_DATA_BYTES);
 }
 
-enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes)
+enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes)
 {
     if (!s->batch || (s->count == 0 && mpl_batch_is_pending(s)))
         return MPL_APPEND_LOST; /* what waits there must stay; only lines of our own come here meanwhile */
@@ -141,7 +137,7 @@ enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes)
     if (s->count > 0)
         return MPL_APPEND_FULL;
     /* One line of more than a whole batch; without memory for it the record is lost for this sink, and counted. */
-    return bytes < UINT32_MAX && resize(s, dir_fd, bytes) ? MPL_APPENDED : MPL_APPEND_LOST;
+    return bytes < UINT32_MAX && resize(s, bytes) ? MPL_APPENDED : MPL_APPEND_LOST;
 }
 
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line)

@@ -222,7 +222,7 @@ static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint
         if (!(rendered >> s->like & 1))
             like->rendered = render(like, record);
         rendered |= UINT32_C(1) << s->like;
-        enum mpl_append result = like->rendered.len ? mpl_sink_offer(s, c->dir_fd, like->rendered, may_wait)
+        enum mpl_append result = like->rendered.len ? mpl_sink_offer(s, like->rendered, may_wait)
                                                     : MPL_APPEND_LOST;
         if (result == MPL_APPEND_FULL) {
             if (s->is_stream || !mpl_commit(c)) {

@@ -195,7 +195,7 @@ static void shrink_buffers(struct mpl_collector *c)
         c->copy_cap = 0;
     }
     for (uint32_t i = 0; i < c->sink_count; i++)
-        mpl_batch_shrink(c->sink[i], c->dir_fd);
+        mpl_batch_shrink(c->sink[i]);
 }
 
 static bool has_sync_due(const struct mpl_collector *c)

@@ -3,6 +3,7 @@
  * Who belongs to the session, and who has died. A process is dead when its pidfd says so; what else makes it dead is
  * told in shm/alive.h.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -102,6 +103,26 @@ static void note_ending(struct mpl_collector *c, struct mpl_member_view *m)
     heat_all(c, m, 0);
 }
 
+/* Somebody has deleted the session's directory just when this member joined, but it has its segment open. */
+static int find_deleted_segment(const struct mpl_collector *c, pid_t pid, uint64_t serial)
+{
+    char path[64], wanted[64], target[MPL_DIR_MAX + 64];
+    const char *id = strrchr(c->dir, '/');
+    struct mpl_text p = {path, 0, sizeof path}, w = {wanted, 0, sizeof wanted};
+    mpl_text_printf(&p, "/proc/%d/fd", (int)pid);
+    mpl_text_printf(&w, "%s/seg%llu (deleted)", id ? id : "", (unsigned long long)serial);
+    DIR *dir = opendir(mpl_text_cstr(&p));
+    int fd = -1;
+    for (struct dirent *e; dir && fd < 0 && (e = readdir(dir)) != NULL;) {
+        ssize_t n = readlinkat(dirfd(dir), e->d_name, target, sizeof target);
+        if (n >= (ssize_t)w.len && memcmp(target + n - w.len, wanted, w.len) == 0)
+            fd = mpl_os_fd_above_stdio(openat(dirfd(dir), e->d_name, O_RDWR | O_CLOEXEC));
+    }
+    if (dir)
+        closedir(dir);
+    return fd;
+}
+
 static void add_member(struct mpl_collector *c, uint32_t i, uint64_t word)
 {
     struct mpl_slot *slot = &c->control->slot[i];
@@ -111,6 +132,9 @@ static void add_member(struct mpl_collector *c, uint32_t i, uint64_t word)
         c->has_missed = true;
         return;
     }
+    int fd = m->head || slot->pid_ns != c->pid_ns ? -1 : find_deleted_segment(c, mpl_slot_pid(word), serial);
+    if (fd >= 0)
+        mpl_view_adopt(m, fd, c->batch_seq);
     m->slot = i;
     m->word = word;
     m->can_be_cold = (slot->flags & MPL_SLOT_MEMBARRIER) != 0;

@@ -307,6 +307,7 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
     mpl_collector_read_clocks(c);
     bool can_go_on = mpl_commit_write(c, now_ns);
     mpl_members_scan(c); /* also when blocked: what happens next depends on who is left */
+    take_attention(c);   /* or it would end every rest at once */
     if (!can_go_on) {
         c->is_blocked = true;
         return;

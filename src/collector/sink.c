@@ -91,11 +91,18 @@ static int open_batch(struct mpl_sink *s, const struct description *d, int dir_f
     return error ? error : mpl_sink_open_file(s);
 }
 
+/* stdin may be the same file, /dev/null or a terminal, opened for reading alone. */
+static bool is_writable(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 /* A descriptor of our own for the file (dev, ino) among the candidates; -1: none. */
 static int duplicate_candidate(const struct mpl_sink *s, const struct mpl_candidates *candidates)
 {
     for (unsigned i = 0; i < candidates->count; i++) {
-        if (mpl_os_fd_is(candidates->fds[i], s->dev, s->ino))
+        if (mpl_os_fd_is(candidates->fds[i], s->dev, s->ino) && is_writable(candidates->fds[i]))
             return fcntl(candidates->fds[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     }
     return -1;
@@ -145,8 +152,13 @@ int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sin
                   const struct mpl_candidates *candidates)
 {
     struct description *d = malloc(sizeof *d);
-    *s = (struct mpl_sink){
-        .index = index, .like = index, .level = INT32_MIN, .account = account, .fd = -1, .file = {.fd = -1}};
+    *s = (struct mpl_sink){.index = index,
+                           .like = index,
+                           .level = INT32_MIN,
+                           .account = account,
+                           .fd = -1,
+                           .buffer_fd = -1,
+                           .file = {.fd = -1}};
     if (!d)
         return mpl_fail(ENOMEM, "sink %u: out of memory", index);
     int error = read_description(d, dir_fd, index);
@@ -171,6 +183,8 @@ bool mpl_sink_close(struct mpl_sink *s)
         mpl_batch_close(s);
     if (s->file.fd >= 0)
         mpl_file_close(&s->file);
+    if (s->buffer_fd >= 0)
+        close(s->buffer_fd);
     mpl_pattern_destroy(s->pattern);
     mpl_asctime_fini(&s->asctime);
     mpl_encoding_close(s->encoding);
@@ -207,13 +221,12 @@ void mpl_sink_count_lost(struct mpl_sink *s, const struct mpl_line *line, uint64
     s->account->untold += weight;
 }
 
-enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str line, bool may_wait)
+enum mpl_append mpl_sink_offer(struct mpl_sink *s, struct mpl_str line, bool may_wait)
 {
     s->offered = encode(s, line);
     if (s->offered.len == 0)
         return MPL_APPEND_LOST;
-    return s->is_stream ? mpl_stream_offer(s, dir_fd, s->offered.len, may_wait)
-                        : mpl_batch_offer(s, dir_fd, s->offered.len);
+    return s->is_stream ? mpl_stream_offer(s, s->offered.len, may_wait) : mpl_batch_offer(s, s->offered.len);
 }
 
 void mpl_sink_take(struct mpl_sink *s, const struct mpl_line *line)

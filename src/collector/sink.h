@@ -42,6 +42,7 @@ struct mpl_sink {
     struct mpl_str offered;
 
     struct mpl_sink_account *account; /* the collector's working copy */
+    int buffer_fd;                    /* batch<N> or stream<N>: kept, should somebody delete the session's directory */
 
     /* regular file */
     struct mpl_file file;
@@ -98,7 +99,7 @@ int mpl_sink_open_file(struct mpl_sink *s);
 /* Is there room for a line (UTF-8, newline at its end)? MPL_APPEND_FULL: the batch must be decided first, or, with
  * `may_wait` (nobody else could go on meanwhile), the stream's reader must catch up. MPL_APPEND_LOST: this sink will
  * not take it. */
-enum mpl_append mpl_sink_offer(struct mpl_sink *s, int dir_fd, struct mpl_str line, bool may_wait);
+enum mpl_append mpl_sink_offer(struct mpl_sink *s, struct mpl_str line, bool may_wait);
 
 /* Appends the line that was offered last and found room. */
 void mpl_sink_take(struct mpl_sink *s, const struct mpl_line *line);
@@ -116,7 +117,7 @@ void mpl_sink_decided(struct mpl_sink *s);
 
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
 void mpl_batch_close(struct mpl_sink *s);
-enum mpl_append mpl_batch_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes);
+enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes);
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line);
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag);
 
@@ -131,7 +132,7 @@ uint64_t mpl_batch_waiting(const struct mpl_sink *s);
 int mpl_batch_write(struct mpl_sink *s);
 
 /* Gives back the memory that one huge line needed. */
-void mpl_batch_shrink(struct mpl_sink *s, int dir_fd);
+void mpl_batch_shrink(struct mpl_sink *s);
 
 /* fdatasync as the fsync option says. `now_ns`: CLOCK_MONOTONIC. */
 void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
@@ -140,7 +141,7 @@ void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
 
 int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
 bool mpl_stream_close(struct mpl_sink *s); /* as mpl_sink_close */
-enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes, bool may_wait);
+enum mpl_append mpl_stream_offer(struct mpl_sink *s, uint64_t bytes, bool may_wait);
 void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes);
 void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag);
 void mpl_stream_decided(struct mpl_sink *s);

@@ -188,13 +188,12 @@ static int open_file(int dir_fd, uint32_t index)
 int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
 {
     struct stat st;
-    int fd = open_file(dir_fd, s->index);
+    int fd = s->buffer_fd = open_file(dir_fd, s->index);
     if (fd < 0)
         return fd;
     uint64_t bytes = MPL_STREAM_HEAD_BYTES + MPL_STREAM_DATA_BYTES;
     if (fstat(fd, &st) == 0 && (uint64_t)st.st_size == bytes)
         s->stream = mpl_map(fd, 0, bytes);
-    close(fd);
     if (s->stream && (s->stream->magic != MPL_STREAM_MAGIC || s->stream->data_bytes != MPL_STREAM_DATA_BYTES)) {
         mpl_unmap(s->stream, bytes);
         s->stream = NULL;
@@ -233,22 +232,19 @@ bool mpl_stream_has_ended(const struct mpl_sink *s, int *error)
 }
 
 /* Pages up to `bytes` of the data area exist. */
-static bool allocate(struct mpl_sink *s, int dir_fd, uint64_t bytes)
+static bool allocate(struct mpl_sink *s, uint64_t bytes)
 {
     if (bytes <= s->allocated_bytes)
         return true;
     uint64_t until = (bytes + ALLOCATE_BYTES - 1) / ALLOCATE_BYTES * ALLOCATE_BYTES;
     until = until < MPL_STREAM_DATA_BYTES ? until : MPL_STREAM_DATA_BYTES;
-    int fd = open_file(dir_fd, s->index);
-    bool is_there = fd >= 0 && mpl_os_allocate(fd, MPL_STREAM_HEAD_BYTES, until) == 0;
-    if (fd >= 0)
-        close(fd);
+    bool is_there = mpl_os_allocate(s->buffer_fd, MPL_STREAM_HEAD_BYTES, until) == 0;
     if (is_there)
         s->allocated_bytes = until;
     return is_there;
 }
 
-enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes, bool may_wait)
+enum mpl_append mpl_stream_offer(struct mpl_sink *s, uint64_t bytes, bool may_wait)
 {
     uint64_t size = MPL_STREAM_DATA_BYTES, at = s->write_pos & (size - 1);
     if (is_over(s) || bytes > size)
@@ -257,7 +253,7 @@ enum mpl_append mpl_stream_offer(struct mpl_sink *s, int dir_fd, uint64_t bytes,
         mpl_stream_await(s); /* before looking */
     /* Partner: run_writer, which has written those bytes out. */
     uint64_t used = s->write_pos - atomic_load(&s->writer->read_pos);
-    if (bytes <= size - used && allocate(s, dir_fd, at + bytes < size ? at + bytes : size))
+    if (bytes <= size - used && allocate(s, at + bytes < size ? at + bytes : size))
         return MPL_APPENDED;
     return may_wait && used > 0 ? MPL_APPEND_FULL : MPL_APPEND_LOST;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,16 +25,35 @@ static void copy_out(void *to, const volatile void *from, size_t n)
 
 /* ---- the file ---- */
 
-static int open_segment(int dir_fd, uint64_t serial, uint64_t *size)
+/* The descriptor is kept, so that what a member adds is found although somebody has deleted the session's directory.
+ * But most descriptors are for something else: in thread mode they are the host's. */
+static bool may_be_kept(int fd)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd < limit.rlim_cur / 4;
+}
+
+static int open_segment(struct mpl_member_view *m, int dir_fd, uint64_t *size)
 {
     char name[MPL_SEGMENT_NAME_MAX];
     struct stat st;
-    mpl_segment_name(name, serial);
-    int fd = mpl_dir_open_file(dir_fd, name, O_RDWR);
+    int fd = m->segment_fd;
+    if (fd < 0) {
+        mpl_segment_name(name, m->serial);
+        fd = mpl_dir_open_file(dir_fd, name, O_RDWR);
+    }
     if (fd < 0)
         return fd;
+    if (may_be_kept(fd))
+        m->segment_fd = fd;
     *size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
     return fd;
+}
+
+static void close_segment(const struct mpl_member_view *m, int fd)
+{
+    if (fd != m->segment_fd)
+        close(fd);
 }
 
 /* Maps [offset, offset + bytes) if that lies in the file. */
@@ -188,7 +208,7 @@ uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t bat
     m->is_short = false;
     if (offset == 0)
         return 0;
-    int fd = open_segment(dir_fd, m->serial, &size);
+    int fd = open_segment(m, dir_fd, &size);
     if (fd < 0) {
         m->is_short = mpl_os_is_shortage(fd);
         return 0;
@@ -205,7 +225,7 @@ uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t bat
         m->rings_end = offset + r->map_bytes;
         offset = next_ring_offset(m);
     }
-    close(fd);
+    close_segment(m, fd);
     return m->ring_count - before;
 }
 
@@ -220,7 +240,7 @@ static bool next_extent(struct mpl_member_view *m, int dir_fd)
     uint64_t size;
     if (offset == 0 || offset < d->offset + d->map_bytes) /* as rings */
         return false;
-    int fd = open_segment(dir_fd, m->serial, &size);
+    int fd = open_segment(m, dir_fd, &size);
     if (fd < 0)
         return false;
     uint64_t bytes = 0, page = mpl_os_page_round(sizeof(struct mpl_def_extent));
@@ -230,7 +250,7 @@ static bool next_extent(struct mpl_member_view *m, int dir_fd)
         mpl_unmap(e, page);
         e = bytes < size ? map_range(fd, size, offset, mpl_os_page_round(sizeof *e + bytes)) : NULL;
     }
-    close(fd);
+    close_segment(m, fd);
     if (!e)
         return false;
     if (d->extent)
@@ -312,7 +332,7 @@ static bool map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
 {
     struct stat st;
     uint64_t size;
-    int fd = open_segment(dir_fd, m->serial, &size);
+    int fd = open_segment(m, dir_fd, &size);
     if (fd < 0)
         return !mpl_os_is_shortage(fd);
     m->head_bytes = mpl_os_page_round(sizeof *m->head);
@@ -328,7 +348,7 @@ static bool map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
         m->file_ino = st.st_ino;
         take_segment_progress(m, batch_seq);
     }
-    close(fd);
+    close_segment(m, fd);
     return !is_short;
 }
 
@@ -337,13 +357,19 @@ struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batc
     struct mpl_member_view *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    m->pid_fd = -1;
+    m->pid_fd = m->segment_fd = -1;
     m->serial = serial;
     m->defs = defs;
     if (map_head(m, dir_fd, batch_seq))
         return m;
     free(m);
     return NULL;
+}
+
+void mpl_view_adopt(struct mpl_member_view *m, int segment_fd, uint64_t batch_seq)
+{
+    m->segment_fd = segment_fd;
+    map_head(m, -1, batch_seq);
 }
 
 void mpl_view_close(struct mpl_member_view *m)
@@ -356,6 +382,8 @@ void mpl_view_close(struct mpl_member_view *m)
         mpl_unmap(m->head, m->head_bytes);
     if (m->pid_fd >= 0)
         close(m->pid_fd);
+    if (m->segment_fd >= 0)
+        close(m->segment_fd);
     free(m->def_index);
     free(m->ring);
     free(m);

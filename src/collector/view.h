@@ -53,6 +53,7 @@ struct mpl_member_view {
     uint64_t word, serial, start_time;
     int32_t pid;
     int pid_fd;                          /* -1: none; then its life is told by the record lock on its segment */
+    int segment_fd;                      /* -1: to be opened by name */
     bool is_dead, is_leaving, is_ending; /* is_ending: one of the two, and taken note of */
     bool is_foreign;                     /* in another pid namespace than ours */
     bool can_be_cold;                    /* MPL_SLOT_MEMBARRIER */
@@ -79,6 +80,9 @@ struct mpl_member_view {
  * out of memory or descriptors. A segment that is not there, or damaged, gives a view without rings. */
 struct mpl_member_view *mpl_view_open(int dir_fd, uint64_t serial, uint64_t batch_seq, struct mpl_defs *defs);
 void mpl_view_close(struct mpl_member_view *m);
+
+/* For one that could not be opened: the same with a descriptor of the segment, which it takes over. */
+void mpl_view_adopt(struct mpl_member_view *m, int segment_fd, uint64_t batch_seq);
 
 /* Takes in rings that were linked since the last time; returns how many. The new ones are the last of m->ring. Sets or
  * clears is_short. */

@@ -14,7 +14,8 @@
 #include "session/session.h"
 #include "shm/control.h"
 
-/* Each turn of joining and creating means that somebody else has removed or published the session in between. */
+/* Each turn of joining and creating means that somebody else has removed or published the session in between, or
+ * deleted what was being built. */
 #define TURNS_MAX 50
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -90,7 +91,7 @@ int mpl_session_join_or_create(struct mpl_entry *e)
         else if (error != -ENOENT)
             return error;
         error = create_again(e);
-        if (error != -EEXIST)
+        if (error != -EEXIST && error != -ENOENT)
             return error;
     }
     return error;

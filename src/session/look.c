@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "config/options.h"
+#include "output/file.h"
 #include "shm/alive.h"
 #include "shm/control.h"
 #include "shm/sinkfile.h"
@@ -157,6 +158,25 @@ bool mpl_look_writes_to(const struct mpl_look *l, const char *path)
     return is_found;
 }
 
+/* Where the bytes up to the result are in the file: `done`, or, if a collector died in the middle of a write, as far as
+ * the file holds what it had announced. */
+static uint64_t find_done(const struct mpl_look_sink *s, int fd, const struct mpl_batch *b, uint64_t done)
+{
+    const struct mpl_intent *i = &b->intent;
+    struct mpl_file file = {
+        .path = (char *)(uintptr_t)s->path, .fd = -1, .backup_count = UINT32_MAX, .newline = "\n", .newline_len = 1};
+    if (i->until <= done || i->until > b->len || i->from > i->until || b->ends_max != MPL_BATCH_ENDS_MAX)
+        return done;
+    uint64_t len = i->until - i->from;
+    char *data = malloc(len);
+    off_t at = (off_t)(MPL_BATCH_DATA_OFFSET + i->from);
+    uint64_t there = data && pread(fd, data, len, at) == (ssize_t)len
+                         ? mpl_file_already_written(&file, i->dev, i->ino, i->offset, data, len)
+                         : 0;
+    free(data);
+    return i->from + there > done ? i->from + there : done;
+}
+
 /* What of a batch is decided and not in the file. */
 static void read_batch(const struct mpl_look *l, int fd, struct mpl_look_sink *s)
 {
@@ -167,6 +187,10 @@ static void read_batch(const struct mpl_look *l, int fd, struct mpl_look_sink *s
     uint64_t tag = atomic_load_explicit(&b.tag, memory_order_relaxed);
     uint64_t done = atomic_load_explicit(&b.done, memory_order_relaxed);
     if (tag == 0 || tag > l->batch_seq || done >= b.len)
+        return;
+    if (!l->has_collector)
+        done = find_done(s, fd, &b, done);
+    if (done >= b.len)
         return;
     ssize_t bytes = (ssize_t)(b.record_count * sizeof(uint32_t));
     uint32_t *ends = malloc((size_t)bytes + 1);

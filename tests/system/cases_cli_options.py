@@ -52,7 +52,10 @@ def options_are_all_in_help_and_man_page(place):
         check(re.search(re.escape(option) + r"\b", page), f"{option} is not in the man page")
     check(all(len(line) < 80 for line in out.decode().split("\n")), "the help has long lines")
     check(b"collect " not in out, "the help shows what is internal")
-    for words in (["-h"], ["run", "--help"], ["pipe", "-h"], ["run", "--level", "INFO", "--help", "x"]):
+    for option in ("--json", "--dry-run"):
+        check(option in out.decode() and option in page, option)
+    for words in (["-h"], ["run", "--help"], ["pipe", "-h"], ["run", "--level", "INFO", "--help", "x"],
+                  ["stat", "--help"], ["recover", "--dry-run", "-h"]):
         check_equal(place.mplog(*words), (0, out, b""))
 
 
@@ -101,6 +104,10 @@ WRONG = [
     (["pipe", "x"], "pipe takes no arguments: x"),
     (["pipe", "--record-level", "LOUD"], 'record_level: "LOUD"'),
     (["pipe", "--name"], "--name needs a value"),
+    (["stat", "--bogus"], "there is no option --bogus"),
+    (["stat", "a.log", "b.log"], "b.log"),
+    (["recover", "--json"], "there is no option --json"),
+    (["recover", "a", "b"], "b is too many"),
 ]
 
 

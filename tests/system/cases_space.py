@@ -75,4 +75,35 @@ def full_disk_loses_only_what_it_counts(t):
     check(t.slowest() < 0.8, "a log call took", t.slowest(), "s")
 
 
-CASES = (shared_memory_without_room_fails_at_setup_or_counts, full_disk_loses_only_what_it_counts)
+def file_that_stays_full_leaves_its_records_to_recover(t):
+    """All members are gone: the collector tries for 5 s, and leaves the session. When there is room again, the rest is
+    written by command."""
+    disk = os.path.join(t.dir, "disk")
+    os.mkdir(disk)
+    log = os.path.join(disk, "app.log")
+    command = producer_command(t, "--threads", "2", "--records", "2000", "--rate", "20000", "--quick-exit", "1",
+                               log_file=log, block_timeout_ms="1000")
+    program = start_on_small_tmpfs(t, disk, 2000 * KIB, f"""
+        touch '{log}'
+        dd if=/dev/zero of='{disk}/filler' bs=1k count=3000 2>/dev/null
+        {command}
+        while pgrep -f ' [c]ollect {t.ring_dir}' >/dev/null; do sleep 0.05; done
+        wc -c <'{log}'
+        '{t.bench.helper}' recover --dry-run
+        rm '{disk}/filler'
+        '{t.bench.helper}' recover
+        code=$?
+        cp '{log}' '{t.log}'
+        exit $code""")
+    program.wait()
+    lines = program.stdout().splitlines()
+    check(5 < program.took < 8, "it took", program.took, "s")
+    found = t.check_log(foreign=1)
+    check(found["payloads"] == 4000 and found["lost"] == 0, found)
+    waited, recovered = (int(line.split(": ")[1].split()[0]) for line in lines[1:])
+    t.note(f"{recovered} of 4000 recovered after {program.took:.1f} s")
+    check(waited == recovered > 1000 and recovered + int(lines[0]) // 50 >= 3900, lines)
+
+
+CASES = (shared_memory_without_room_fails_at_setup_or_counts, full_disk_loses_only_what_it_counts,
+         file_that_stays_full_leaves_its_records_to_recover)

@@ -106,7 +106,7 @@ static inline void hand_pass(void)
     /* Records stamped in the same tick as now would have to wait for the next pass. */
     while (stamp == mpl_clock_stamp(kind))
         ;
-    mpl_collector_pass(&hand_collector, mpl_clock_stamp_before_loads(kind), mpl_clock_monotonic_ns());
+    mpl_collector_pass(&hand_collector, mpl_collector_now(&hand_collector), mpl_clock_monotonic_ns());
 }
 
 static inline void hand_end(void)
