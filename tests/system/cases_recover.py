@@ -27,14 +27,25 @@ def kill(pid, number=signal.SIGKILL):
         pass
 
 
-def kill_everything(t):
-    """In any order. Whoever lives a moment longer may start another collector."""
+def is_dead(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+            return f.read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def kill_everything(t, in_peace=True):
+    """In any order. Whoever lives a moment longer may start another collector. `in_peace`: waits until all are dead."""
+    killed = set()
     while victims := list(processes_naming(t.dir, t.ring_dir)):
         t.random.shuffle(victims)
+        killed.update(victims)
         for pid in victims:
             kill(pid)
-    for running in t.running:
+    for running in t.running if in_peace else ():
         running.wait(status=None)
+    wait_until(lambda: not in_peace or all(map(is_dead, killed)), 5, "all are dead")
 
 
 def start_load(t, *arguments, **mplog):
@@ -52,11 +63,14 @@ def kill_under_load(t, *arguments, **mplog):
 
 def leave_backlog(t, calls, *arguments, **mplog):
     """As many calls return while the collector is stopped, and are in memory alone."""
+    before = t.returned()
     t.produce("--threads", 3, "--records", -1, *arguments, mplog=mplog)
-    t.wait_for_calls(1)
+    t.wait_for_calls(before + 1)
     collector = t.wait_for_collector()
     kill(collector, signal.SIGSTOP)
     t.wait_for_calls(t.returned() + calls)
+    for pid in set(processes_naming(t.dir, t.ring_dir)) - {collector}:
+        kill(pid)  # first: they could start another
     kill_everything(t)
 
 
