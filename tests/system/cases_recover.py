@@ -126,7 +126,9 @@ def check_recovered(t, lines_before, *arguments, own_lines=0):
 
 def next_setup_recovers_all_that_was_killed(t):
     recovered, slowest = 0, 0
-    for turn in range(t.size(8, 200)):
+    for turn in range(t.size(100, 1000)):
+        if turn >= t.size(8, 200) and recovered > 100:
+            break  # on a busy machine the collector sometimes leaves little to recover
         how = t.random.choice(({}, {}, {"max_bytes": 100_000, "backup_count": 100_000}, {"collector": "thread"}))
         kill_under_load(t, **how)
         before = lines_in(t)
@@ -143,10 +145,12 @@ def next_setup_recovers_all_that_was_killed(t):
 
 def recover_writes_all_that_was_killed(t):
     recovered = 0
-    for _ in range(t.size(8, 200)):
+    for turn in range(t.size(100, 1000)):
+        if turn >= t.size(8, 200) and recovered > 100:
+            break
         kill_under_load(t, **t.random.choice(({}, {"max_bytes": 100_000, "backup_count": 100_000})))
         before, sessions = lines_in(t), t.sessions()
-        would = recover(t, "--dry-run")
+        would = wait_until(lambda: recover(t, "--dry-run"), 5, "the session is dead")
         check(lines_in(t) == before and t.sessions() == sessions, "a dry run has changed something")
         did = recover(t)
         check(did == would and list(did) == sessions, "dry run:", would, "then:", did, sessions)
@@ -598,7 +602,6 @@ CASES = (
     stat_counts_every_record_once_at_quiet_moments, stat_counts_losses_by_cause,
     stat_counts_what_a_slow_reader_of_stderr_missed, stat_shows_the_sessions_of_a_file, names_cannot_drive_a_terminal,
     damaged_sessions_harm_nobody_who_looks_at_them,
-    next_setup_recovers_all_that_was_killed, recover_writes_all_that_was_killed,
     recover_that_is_killed_is_continued_by_the_next, many_recover_at_once_and_only_one_writes,
     recover_without_standard_descriptors_does_not_write_into_the_log,
     several_sessions_on_one_file_are_recovered_in_their_order, truncation_at_setup_comes_after_recovery,
@@ -610,3 +613,6 @@ CASES = (
     incomplete_directories_are_removed, setup_that_is_killed_leaves_nothing_for_long,
     session_of_another_version_is_named,
 )
+
+# Random moments of death; how much there is to recover depends on the machine.
+LONG_CASES = (next_setup_recovers_all_that_was_killed, recover_writes_all_that_was_killed)
