@@ -19,6 +19,7 @@ import cases_load
 import cases_recover
 import cases_setup
 import cases_space
+import cases_stat
 import cases_stream
 import support
 
@@ -36,7 +37,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_space, cases_recover)
+    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_space, cases_recover, cases_stat)
     cases = [case for module in modules
              for case in module.CASES + (getattr(module, "LONG_CASES", ()) if arguments.long else ())
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]
