@@ -34,7 +34,7 @@ static uint32_t arena_used;      /* of the newest */
 static struct mpl_producer *all; /* every producer ever made in this process */
 static struct mpl_producer *free_list;                 /* those whose threads have ended */
 static _Atomic(struct mpl_producer *) shared_producer; /* used under shared_ring_lock; compared with by everybody */
-static bool has_thread_key;
+static enum { KEY_UNMADE, KEY_MADE, KEY_GONE } key_state;
 static pthread_key_t thread_key;
 
 /* ---- memory ---- */
@@ -122,18 +122,25 @@ static void end_thread(void *arg)
 }
 
 /* A shared object that contains this file is being unloaded, or the process ends: later ends of threads must not call
- * in. */
+ * in. Other threads may log on while a process ends: the number of a deleted key is soon somebody else's key. */
 __attribute__((destructor)) static void forget_thread_ends(void)
 {
-    if (has_thread_key)
+    if (!atomic_load_explicit(&mpl_process.guard, memory_order_relaxed))
+        return;
+    bool has_lock = mpl_process_lock(); /* not where a signal handler calls exit: then this thread has it already */
+    if (key_state == KEY_MADE)
         pthread_key_delete(thread_key);
+    key_state = KEY_GONE;
+    if (has_lock)
+        mpl_process_unlock();
 }
 
+/* Under the process's lock. */
 static void watch_thread_end(struct mpl_producer *p)
 {
-    if (!has_thread_key)
-        has_thread_key = pthread_key_create(&thread_key, end_thread) == 0;
-    if (has_thread_key)
+    if (key_state == KEY_UNMADE && pthread_key_create(&thread_key, end_thread) == 0)
+        key_state = KEY_MADE;
+    if (key_state == KEY_MADE)
         pthread_setspecific(thread_key, p); /* refused: the ring is drained when the process ends */
 }
 

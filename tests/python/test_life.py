@@ -92,6 +92,38 @@ time.sleep(0.05)
 """)
 
 
+# The collector is held up while the process ends, which waits for it: had the interpreter gone by then, threads that
+# wait for its lock would look into memory that is freed.
+@test
+def an_exit_that_waits_is_safe_from_daemon_threads():
+    for _ in range(8):
+        program("""
+import signal, subprocess
+setup(overflow="drop")
+def forever():
+    log = get_logger("t")
+    while True:
+        log.info("x %d %s", 1, "a")
+session = os.environ["MPLOG_SESSION"].split(";")[0][len("dir="):]
+collectors = []
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open("/proc/%s/cmdline" % pid, "rb") as f:
+            words = f.read().split(b"\\0")
+    except OSError:
+        continue
+    if b"collect" in words and session.encode() in words:
+        collectors.append(int(pid))
+assert len(collectors) == 1, collectors
+for i in range(8):
+    threading.Thread(target=forever, daemon=True).start()
+time.sleep(0.05)
+os.kill(collectors[0], signal.SIGSTOP)
+resume = "import os, time; time.sleep(0.2); os.kill(%d, %d)" % (collectors[0], signal.SIGCONT)
+subprocess.Popen([sys.executable, "-S", "-c", resume])
+""")
+
+
 @test
 def a_thread_that_outlives_main_is_logged():
     lines, _, _ = program("""
