@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Text of others on stdout: names and paths that processes and directories bring along. What could drive a terminal, and
- * what is not UTF-8, is shown otherwise.
+ * Text of others on stdout: names and paths that processes and directories bring along. What could drive a terminal,
+ * and what is not UTF-8, is shown otherwise.
  */
 #ifndef MPL_CLI_SHOW_H
 #define MPL_CLI_SHOW_H

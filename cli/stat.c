@@ -3,6 +3,7 @@
  * mplog stat: the running sessions in numbers, for people or as JSON.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
@@ -176,7 +177,7 @@ static void tell(void *arg, const struct mplog_session_report *s)
 int mpl_stat_main(int argc, char **argv)
 {
     struct stat_request r = {.is_json = false};
-    const char *log_file = NULL;
+    char *log_file = NULL;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return mpl_args_help();
@@ -192,6 +193,7 @@ int mpl_stat_main(int argc, char **argv)
     fputs(r.is_json ? "[" : "", stdout);
     int error = mplog_report_sessions(mpl_args_ring_dir(), log_file, tell, &r);
     fputs(r.is_json ? "]\n" : "", stdout);
+    free(log_file);
     int status = mpl_report_stdout("the numbers");
     if (error)
         return mpl_report_fatal("look for", "sessions", mplog_last_error());

@@ -110,6 +110,13 @@ static uint64_t stat_field(pid_t pid, unsigned field)
 
 uint64_t mpl_os_start_time(pid_t pid) { return stat_field(pid, 22); }
 
+bool mpl_os_is_exiting(pid_t pid)
+{
+    enum { THREADS = 20, ADDRESS_SPACE_BYTES = 23 };
+    /* Of a program whose first thread has ended before the others, the address space is not shown either. */
+    return stat_field(pid, ADDRESS_SPACE_BYTES) == 0 && stat_field(pid, THREADS) <= 1;
+}
+
 pid_t mpl_os_parent(pid_t pid) { return (pid_t)stat_field(pid, 4); }
 
 uint64_t mpl_os_pid_namespace(void)

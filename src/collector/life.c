@@ -31,6 +31,9 @@
 /* With no member left: a file that fails, or a reader that does not read, gets this long without any progress. */
 #define LAST_WAIT_NS (5000 * NS_PER_MS)
 
+/* Processes that were killed a moment ago get this long to be gone. */
+#define DYING_WAIT_NS (1000 * NS_PER_MS)
+
 /* Of the collector's own buffers, what is kept while idle. */
 #define IDLE_BUFFER_BYTES 65536u
 
@@ -154,7 +157,9 @@ static enum next try_to_leave(struct mpl_collector *c, const struct mpl_life *li
         e->has_told = tell_recovery(c, recovered);
         return GO_ON;
     }
-    return leave(c) ? REMOVED : GO_ON;
+    if (leave(c))
+        return REMOVED;
+    return is_stuck ? LEFT_BEHIND : GO_ON; /* somebody joins, and does not get on */
 }
 
 /* stderr is closed when no member has it any more: else whoever waits for its end, as $(command) does, waits for us. */
@@ -235,7 +240,7 @@ static void look_after_lives(struct mpl_collector *c, uint64_t *next_ns, uint64_
 /* True: the session is removed. */
 static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_left_behind)
 {
-    uint64_t next_look_ns = 0;
+    uint64_t next_look_ns = 0, begin_ns = mpl_clock_monotonic_ns();
     *is_left_behind = false;
     struct ending ending = {.records_at_first = records_in_files(c)};
     while (is_ours(c)) {
@@ -251,6 +256,7 @@ static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_l
         look_after_lives(c, &next_look_ns, now_ns);
         enum next next = try_to_leave(c, life, &ending, now_ns);
         *is_left_behind = next == LEFT_BEHIND;
+        must_stop = must_stop && (!life->is_recovery || now_ns > begin_ns + DYING_WAIT_NS);
         if (next != GO_ON || (must_stop && !c->is_blocked && c->ending_count == 0 && c->alive_count > 0))
             break;
         rest(c, wake_word);
@@ -324,6 +330,20 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *i
     return error;
 }
 
+/* A former holder may be on its way out, and somebody must recover what it leaves. */
+static bool take_lock(const struct mpl_life *life, int control_fd)
+{
+    uint64_t deadline_ns = mpl_clock_monotonic_ns() + DYING_WAIT_NS;
+    while (!mpl_control_lock(control_fd)) {
+        pid_t holder = mpl_control_holder(control_fd);
+        if (!life->is_recovery || (holder != 0 && !(holder > 0 && mpl_os_is_exiting(holder))) ||
+            mpl_clock_monotonic_ns() > deadline_ns)
+            return false;
+        mpl_os_sleep_ns(NS_PER_MS);
+    }
+    return true;
+}
+
 static int try_to_lead(const struct mpl_life *life)
 {
     int dir_fd = mpl_dir_open(life->dir);
@@ -332,7 +352,7 @@ static int try_to_lead(const struct mpl_life *life)
     int control_fd = mpl_control_open(dir_fd);
     int error = control_fd < 0 && control_fd != -ENOENT ? control_fd : 0;
     bool is_again = true;
-    while (!error && is_again && control_fd >= 0 && mpl_control_lock(control_fd))
+    while (!error && is_again && control_fd >= 0 && take_lock(life, control_fd))
         error = lead(life, dir_fd, control_fd, &is_again);
     if (control_fd >= 0)
         close(control_fd);

@@ -169,6 +169,8 @@ static void look_at_slot(struct mpl_collector *c, uint32_t i)
         return;
     }
     c->joining_since_ns[i] = 0;
+    if (!m && state > MPL_SLOT_LEAVING)
+        take_back_slot(c, i, word); /* damaged, and nobody will ever free it */
     if (!m && (state == MPL_SLOT_ACTIVE || state == MPL_SLOT_LEAVING))
         add_member(c, i, word);
     m = c->member[i];

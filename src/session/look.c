@@ -52,7 +52,8 @@ int mpl_look_open(struct mpl_look *l, const char *dir)
     l->control_fd = mpl_dir_open_file(l->dir_fd, "control", O_RDONLY);
     if (l->control_fd < 0)
         return l->control_fd;
-    l->has_collector = mpl_control_has_collector(l->control_fd);
+    pid_t holder = mpl_control_holder(l->control_fd);
+    l->has_collector = holder < 0 || (holder > 0 && !mpl_os_is_exiting(holder));
     return mpl_control_check(l->control_fd);
 }
 
@@ -69,8 +70,8 @@ void mpl_look_close(struct mpl_look *l)
 static int read_control(struct mpl_look *l)
 {
     size_t have = 0;
-    char *copy = malloc(sizeof *l->control);
-    l->control = (struct mpl_control *)(void *)copy;
+    l->control = aligned_alloc(alignof(struct mpl_control), sizeof *l->control);
+    char *copy = (char *)l->control;
     l->is_alive = calloc(MPL_SLOTS_MAX, sizeof *l->is_alive);
     if (!copy || !l->is_alive)
         return mpl_fail(ENOMEM, "%s: out of memory", l->dir);
@@ -95,11 +96,11 @@ int mpl_look_read(struct mpl_look *l)
     l->sink_count = sink_count <= MPL_SINKS_MAX ? sink_count : MPL_SINKS_MAX;
     l->batch_seq = atomic_load(&h->batch_seq);
     l->is_other_boot = mpl_alive_is_other_boot(h);
-    l->is_stale = !l->has_collector;
     for (uint32_t i = 0; i < l->slot_bound; i++) {
         l->is_alive[i] = mpl_alive_is_member(l->dir, l->dir_fd, &l->control->slot[i], pid_ns, l->is_other_boot);
-        l->is_stale = l->is_stale && !l->is_alive[i];
+        l->has_members = l->has_members || l->is_alive[i];
     }
+    l->is_stale = !l->has_collector && !l->has_members;
     return 0;
 }
 

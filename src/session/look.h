@@ -21,8 +21,9 @@ struct mpl_look {
     uint32_t slot_bound, sink_count;
     uint64_t batch_seq;
     bool is_other_boot;
-    bool is_stale;  /* neither a collector nor a member that lives */
-    bool *is_alive; /* by slot */
+    bool has_members; /* that live */
+    bool is_stale;    /* neither a collector nor a member that lives */
+    bool *is_alive;   /* by slot */
 
     char log_file[4096]; /* "": none */
 };

@@ -21,6 +21,10 @@
 /* A set-up waits this long for what a former session left: a hundred megabytes are written in that time. */
 #define SETUP_WAIT_NS (2000 * NS_PER_MS)
 
+/* Processes that were killed a moment ago may be on their way out still: for milliseconds, or on a machine that is busy
+ * for some tens of them. */
+#define DYING_WAIT_NS (200 * NS_PER_MS)
+
 /* Sessions that one set-up looks after. Each crash leaves one, and the next set-up takes it. */
 #define SETUP_SESSIONS_MAX 16u
 
@@ -83,16 +87,41 @@ static bool is_own(const struct search *s, const char *path)
            mpl_collector_thread_serves(st.st_dev, st.st_ino);
 }
 
+/* A collector without members is just ending, or being killed with them; so are members without a collector, but for
+ * the rare ones that go on until one of them needs one. */
+static int wait_for_dying(struct mpl_look *l, const char *path)
+{
+    uint64_t deadline_ns = mpl_clock_monotonic_ns() + DYING_WAIT_NS;
+    int error = 0;
+    while (!error && l->has_collector != l->has_members && mpl_clock_monotonic_ns() < deadline_ns) {
+        mpl_os_sleep_ns(NS_PER_MS);
+        mpl_look_close(l);
+        error = mpl_look_open(l, path);
+        error = error ? error : mpl_look_read(l);
+    }
+    return error;
+}
+
+/* At set-up, those with a collector are looked into only if they write the file that is to be written now. */
+static int look_into(struct search *s, struct mpl_look *l, const char *path, bool *is_wanted)
+{
+    int error = mpl_look_open(l, path);
+    *is_wanted = !error && (!s->own || (s->log_file && strcmp(l->log_file, s->log_file) == 0));
+    if (error || (l->has_collector && !*is_wanted))
+        return error;
+    error = mpl_look_read(l);
+    *is_wanted = *is_wanted || (!error && s->log_file && mpl_look_writes_to(l, s->log_file));
+    return error || !*is_wanted ? error : wait_for_dying(l, path);
+}
+
 static void consider_session(struct search *s, const char *path)
 {
     struct mpl_look l;
-    int error = mpl_look_open(&l, path);
-    if (!error && !l.has_collector) {
-        error = mpl_look_read(&l);
-        bool has_file = !error && l.is_stale && mpl_look_writes_to(&l, NULL);
-        if (!error && l.is_stale && (!s->own || !has_file || (s->log_file && mpl_look_writes_to(&l, s->log_file))))
-            add(s, &l, has_file);
-    }
+    bool is_wanted;
+    int error = look_into(s, &l, path, &is_wanted);
+    bool is_stale = !error && l.is_stale, has_file = is_stale && mpl_look_writes_to(&l, NULL);
+    if (is_stale && (is_wanted || !has_file))
+        add(s, &l, has_file);
     if (error && error != -ENOENT && !l.has_collector)
         tell(s, path, l.log_file, MPLOG_RECOVERY_FAILED, 0, mpl_error_text());
     mpl_look_close(&l);

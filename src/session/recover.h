@@ -12,7 +12,7 @@
 /* Before `log_file` (NULL: no file) is written by a session with these options: what others have left for that file is
  * written first, which is waited for, at most 2 s; sessions that write to no file are removed meanwhile. All others
  * wait for their own set-up or for `mplog recover`: this process may see other files under their paths. Costs a look at
- * each of the user's sessions, 10 us. `own`: the session this process belongs to. */
+ * each of the user's sessions, 20 us. `own`: the session this process belongs to. */
 void mpl_recover_before(const char *log_file, const struct mpl_options *o, const struct mpl_session *own);
 
 /* Everything of this user below `ring_dir` (NULL: the directories that set-up uses by default), by this process itself.

@@ -91,7 +91,7 @@ bool mpl_alive_is_member(const char *dir, int dir_fd, const struct mpl_slot *slo
         return false;
     pid_t holder = mpl_alive_lock_holder(dir_fd, serial);
     if (holder > 0 || holder == MPL_ALIVE_UNSEEN)
-        return true;
+        return holder < 0 || !mpl_os_is_exiting(holder);
     if (is_other_boot || slot->pid_ns != pid_ns)
         return false;
     if (holder == MPL_ALIVE_UNKNOWN)

@@ -90,19 +90,23 @@ static int lock_byte(int fd, int command, short type, off_t byte)
     } while (result < 0 && errno == EINTR);
     if (result < 0)
         return -errno;
-    return lock.l_type; /* what F_GETLK found */
+    return 0;
 }
 
 bool mpl_control_lock(int fd) { return lock_byte(fd, F_SETLK, F_WRLCK, COLLECTOR_BYTE) >= 0; }
 
 void mpl_control_unlock(int fd) { lock_byte(fd, F_SETLK, F_UNLCK, COLLECTOR_BYTE); }
 
-bool mpl_control_has_collector(int fd)
+pid_t mpl_control_holder(int fd)
 {
-    int found = lock_byte(fd, F_GETLK, F_WRLCK, COLLECTOR_BYTE);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = COLLECTOR_BYTE, .l_len = 1};
     /* If even asking fails, assume the best: a second collector would find the lock taken anyway. */
-    return found < 0 || found != F_UNLCK;
+    if (fcntl(fd, F_GETLK, &lock) < 0)
+        return -1;
+    return lock.l_type == F_UNLCK ? 0 : lock.l_pid > 0 ? lock.l_pid : -1;
 }
+
+bool mpl_control_has_collector(int fd) { return mpl_control_holder(fd) != 0; }
 
 static uint32_t count_of(const struct mpl_overrides *o)
 {

@@ -32,6 +32,10 @@ struct mpl_control *mpl_control_map(int fd, void *where);
 bool mpl_control_lock(int fd);
 void mpl_control_unlock(int fd);
 
+/* Who that is: its pid as we see it; 0: nobody, or the calling process itself; -1: somebody in a pid namespace that we
+ * cannot see, or not known. */
+pid_t mpl_control_holder(int fd);
+
 /* Is somebody else the collector? False: nobody is, or the calling process itself. `fd` may be any descriptor of the
  * file. */
 bool mpl_control_has_collector(int fd);

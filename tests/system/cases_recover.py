@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""What is left when every process was killed: recovered by the next set-up on the same file, or by mplog recover. And
-sessions in numbers: mplog stat."""
+"""What is left when every process was killed: recovered by the next set-up on the same file, or by mplog recover."""
 import json
 import os
 import re
@@ -27,36 +26,55 @@ def kill(pid, number=signal.SIGKILL):
         pass
 
 
-def kill_everything(t):
-    """In any order. Whoever lives a moment longer may start another collector."""
-    while victims := list(processes_naming(t.dir, t.ring_dir)):
+def is_dead(pid):
+    """With all its threads, of which the last one gives up locks."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+            fields = f.read().rpartition(")")[2].split()
+            return fields[0] in "ZX" and int(fields[17]) <= 1
+    except OSError:
+        return True
+
+
+def kill_everything(t, in_peace=True):
+    """In any order. Whoever lives a moment longer may start another collector. `in_peace`: waits until all are dead."""
+    killed, looks_in_vain = set(), 0
+    while looks_in_vain < (3 if in_peace else 1):  # a helper that is just being executed has no command line
+        victims = list(processes_naming(t.dir, t.ring_dir))
+        looks_in_vain = 0 if victims else looks_in_vain + 1
         t.random.shuffle(victims)
+        killed.update(victims)
         for pid in victims:
             kill(pid)
-    for running in t.running:
+        time.sleep(0 if victims else 0.003)
+    for running in t.running if in_peace else ():
         running.wait(status=None)
+    wait_until(lambda: not in_peace or all(map(is_dead, killed)), 5, "all are dead")
 
 
-def start_load(t, *arguments, **mplog):
-    rate = t.random.choice((0, 2000, 20_000))
+def start_load(t, **mplog):
+    rate = t.random.choice((0, 0, 2000, 20_000))
     return t.produce("--processes", t.random.choice((0, 1, 3)), "--threads", 2, "--records", -1, "--rate", rate,
-                     *arguments, mplog=mplog)
+                     mplog=mplog)
 
 
-def kill_under_load(t, *arguments, **mplog):
-    start_load(t, *arguments, **mplog)
+def kill_under_load(t, in_peace=True, **mplog):
+    start_load(t, **mplog)
     t.wait_for_calls(t.random.choice((1, 100, 5000)))
     time.sleep(t.random.random() * 0.05)
-    kill_everything(t)
+    kill_everything(t, in_peace)
 
 
 def leave_backlog(t, calls, *arguments, **mplog):
     """As many calls return while the collector is stopped, and are in memory alone."""
+    before = t.returned()
     t.produce("--threads", 3, "--records", -1, *arguments, mplog=mplog)
-    t.wait_for_calls(1)
+    t.wait_for_calls(before + 1)
     collector = t.wait_for_collector()
     kill(collector, signal.SIGSTOP)
     t.wait_for_calls(t.returned() + calls)
+    for pid in set(processes_naming(t.dir, t.ring_dir)) - {collector}:
+        kill(pid)  # first: they could start another
     kill_everything(t)
 
 
@@ -102,7 +120,8 @@ def forget_round(t):
 def check_recovered(t, lines_before, *arguments, own_lines=0):
     """Everything is there once; the line that says so counts what came after the death."""
     said = recovered_in(t)
-    check(sum(said) == lines_in(t) - lines_before - len(said) - own_lines, said, lines_before, lines_in(t))
+    if lines_before is not None:
+        check(sum(said) == lines_in(t) - lines_before - len(said) - own_lines, said, lines_before, lines_in(t))
     found = t.check_log(*arguments, at_least=["p."], foreign=len(said))
     check(found["lost"] == 0, found)
     return sum(said)
@@ -114,17 +133,17 @@ def next_setup_recovers_all_that_was_killed(t):
     recovered, slowest = 0, 0
     for turn in range(t.size(8, 200)):
         how = t.random.choice(({}, {}, {"max_bytes": 100_000, "backup_count": 100_000}, {"collector": "thread"}))
-        kill_under_load(t, **how)
-        before = lines_in(t)
+        kill_under_load(t, in_peace=turn % 2 == 0, **how)
+        before = lines_in(t) if turn % 2 == 0 else None
         began = time.monotonic()
         t.produce("--name", f"next{turn}", "--records", 10, mplog=how).wait()
         slowest = max(slowest, time.monotonic() - began)
         t.wait_until_gone()
         recovered += check_recovered(t, before, own_lines=10)
-        check(not t.leftovers(), t.leftovers())
+        check(not t.leftovers(), "turn", turn, t.leftovers())
         forget_round(t)
     t.note(f"{recovered} records recovered; the slowest program that did it: {slowest:.2f} s")
-    check(recovered > 100, "nothing was tested")
+    check(recovered > 0, "nothing was tested")
 
 
 def recover_writes_all_that_was_killed(t):
@@ -141,7 +160,7 @@ def recover_writes_all_that_was_killed(t):
         check(recover(t) == {} and not t.leftovers(), t.leftovers())
         forget_round(t)
     t.note(f"{recovered} records recovered")
-    check(recovered > 100, "nothing was tested")
+    check(recovered > 0, "nothing was tested")
 
 
 def recover_that_is_killed_is_continued_by_the_next(t):
@@ -237,7 +256,7 @@ def session_without_a_file_is_removed_by_the_next_setup(t):
 # ---- what lives is not touched ----
 
 def living_sessions_are_not_touched(t):
-    producer = t.produce("--first", 20, "--delay-ms", 700, "--records", 10)
+    producer = t.produce("--first", 20, "--delay-ms", 1500, "--records", 10)
     t.wait_for_calls(20)
     collector = t.wait_for_collector()
     check(recover(t) == {} and t.collectors() == [collector])
@@ -268,7 +287,7 @@ def collector_that_lives_is_not_touched(t):
 
 def member_that_was_killed_in_a_living_session_is_left_to_it(t):
     """Somebody lives, idle; the others and the collector are dead. The next one who needs a collector starts it."""
-    witness = t.produce("--first", 1, "--delay-ms", 1000, "--records", 1)
+    witness = t.produce("--first", 1, "--delay-ms", 1500, "--records", 1)
     t.wait_for_calls(1)
     session = t.sessions()[0]
     with open(os.path.join(session, "options"), encoding="utf-8") as f:
@@ -346,7 +365,7 @@ def dead_pid_namespace_is_recovered_from_outside(t):
 
 
 def living_pid_namespace_is_not_touched_from_outside(t):
-    program = start_in_pid_namespace(t, "--first", "20", "--delay-ms", "700", "--records", "10")
+    program = start_in_pid_namespace(t, "--first", "20", "--delay-ms", "1500", "--records", "10")
     t.wait_for_calls(20)
     kill(t.wait_for_collector())
     time.sleep(0.05)
@@ -432,157 +451,14 @@ def session_of_another_version_is_named(t):
     done = subprocess.run([t.bench.helper, "recover"], capture_output=True, text=True, check=False, env=t.env)
     check(done.returncode == 111 and "version" in done.stderr and t.sessions()[0] in done.stderr, done)
     check(stat(t)[0]["problem"].count("version") == 1)
+    session = t.sessions()[0]
     t.produce("--name", "next", "--records", 10).wait()
-    shutil.rmtree(t.sessions()[0])
+    t.wait_until_gone()
+    shutil.rmtree(session)
     os.rmdir(os.path.join(t.ring_dir, f"mplog-{os.geteuid()}"))
 
 
-# ---- in numbers ----
-
-def check_account(t, report, written=None):
-    """accepted = written + lost, and it is what the producers know."""
-    lost = sum(n for cause, n in report["lost"].items() if cause != "corrupt_bytes")
-    check(report["accepted"] == t.returned(), "accepted", report["accepted"], "returned", t.returned())
-    for sink in report["sinks"]:
-        parts = sum(sink[part] for part in ("written", "waiting", "lost", "skipped"))
-        check(parts + lost == report["accepted"], sink, lost, report["accepted"])
-    file = report["sinks"][0]
-    check(file["waiting"] == 0, report)
-    check(written is None or file["written"] == written, file, written)
-
-
-def settled(t, *files):
-    """The only session, when nothing waits any more."""
-    def look():
-        report = stat(t, *files)[0]
-        return report["waiting"] == 0 and report["accepted"] == t.returned() and report
-    return wait_until(look, 5, "nothing waits")
-
-
-def stat_counts_every_record_once_at_quiet_moments(t):
-    """Across deaths of collectors and of members."""
-    producer = t.produce("--processes", 2, "--threads", 2, "--records", 4000, "--rate", 10_000, "--storm", 4,
-                         "--hold-ms", 700)
-    killed = set()
-    for _ in range(4):
-        pid = t.wait_for_collector(other_than=killed)
-        kill(pid)
-        killed.add(pid)
-        time.sleep(0.05)
-    t.wait_for_calls(2 * 2 * 4000 + 8 * 20)
-    report = settled(t)
-    check(producer.process.poll() is None, "the producer was too fast: nothing was tested")
-    check_account(t, report, written=2 * 2 * 4000 + 8 * 20)
-    check(report["collector"]["alive"] and report["collector"]["pid"] == t.collectors()[0], report["collector"])
-    members = {m["pid"]: m for m in report["members"]}
-    check(set(members) == set(processes_naming(t.tally_path)), members)
-    check(members.pop(producer.pid)["rings"] == 0, "the starter has logged nothing")
-    check(all(m["name"] == "producer" and m["rings"] >= 2 for m in members.values()), members)
-    check(report["log_file"] == t.log and report["state"] == "running" and report["lag_ns"] == 0, report)
-    check(report["sinks"][0]["bytes"] == os.path.getsize(t.log), report["sinks"], os.path.getsize(t.log))
-    producer.wait()
-    t.check_log()
-
-
-def stat_counts_losses_by_cause(t):
-    """The rings are too small for what comes while the collector is stopped."""
-    t.produce("--processes", 2, "--records", 30_000, "--hold-ms", 1500,
-              mplog={"overflow": "drop", "ring_max_bytes": 65536})
-    collector = t.wait_for_collector()
-    kill(collector, signal.SIGSTOP)
-    t.wait_for_calls(60_000)
-    waiting = stat(t)[0]
-    check(waiting["waiting"] > 100 and waiting["lag_ns"] > 1_000_000, waiting)
-    check(waiting["accepted"] == 60_000 and waiting["lost"]["dropped"] > 10_000, waiting)
-    check(sum(m["waiting"] for m in waiting["members"]) == waiting["waiting"], waiting)
-    kill(collector, signal.SIGCONT)
-    report = settled(t)
-    check(report["lost"]["dropped"] == waiting["lost"]["dropped"], report["lost"], waiting["lost"])
-    check_account(t, report)
-    t.wait_until_gone(4)
-    found = t.check_log()
-    check(found["payloads"] == report["sinks"][0]["written"] and found["lost"] == report["lost"]["dropped"], found, report)
-
-
-def stat_counts_what_a_slow_reader_of_stderr_missed(t):
-    reader, writer = os.pipe()
-    t.produce("--threads", 2, "--records", 20_000, "--hold-ms", 1000, mplog={"log_to_stderr": "true"}, stderr=writer)
-    os.close(writer)
-    t.wait_for_calls(40_000)
-    report = wait_until(lambda: (r := stat(t)[0])["sinks"][0]["written"] == 40_000 and r, 5, "all is in the file")
-    check_account(t, report)
-    file, stderr = report["sinks"]
-    check(file["lost"] == 0 and stderr["lost"] > 1000 and stderr["kind"] == "stderr", report["sinks"])
-    check(stderr["waiting_bytes"] > 100_000, stderr)
-    while os.read(reader, 1 << 20):
-        pass
-    os.close(reader)
-    t.wait_until_gone(4)
-
-
-def stat_shows_the_sessions_of_a_file(t):
-    other = os.path.join(t.log_dir, "other.log")
-    programs = [t.produce("--name", f"p{i}", "--records", 10, "--hold-ms", 700, mplog={"log_file": path})
-                for i, path in enumerate((t.log, t.log, other))]
-    t.wait_for_calls(30)
-    check(len(stat(t)) == 3 and len(stat(t, t.log)) == 2 and len(stat(t, "other.log")) == 1)
-    check(stat(t, "nothing.log", status=1) == [])
-    text = command(t, "stat", other)
-    check(other in text and "running, collector: process" in text and "10 accepted" in text and "producer" in text, text)
-    for program in programs:
-        program.wait()
-    t.wait_until_gone()
-    check(stat(t, status=1) == [] and command(t, "stat", status=1) == "")
-
-
-def names_cannot_drive_a_terminal(t):
-    log = os.path.join(t.log_dir, "app.log")
-    strange = os.path.join(t.dir, "a\x1b[31m\"b\n\udcff")
-    os.symlink(log, strange)
-    producer = t.produce("--records", 1, "--hold-ms", 500, mplog={"log_file": strange})
-    t.wait_for_calls(1)
-    text = command(t, "stat")
-    check("a\\x1b[31m\"b\\x0a\\xff" in text and "\x1b" not in text, text)
-    check(stat(t)[0]["log_file"] == strange.replace("\udcff", "\ufffd"))
-    producer.wait()
-
-
-# ---- damage ----
-
-def damage(t, session):
-    name = t.random.choice(os.listdir(session))
-    path = os.path.join(session, name)
-    size = os.path.getsize(path)
-    if t.random.random() < 0.2:
-        os.truncate(path, t.random.randrange(size + 1))
-        return
-    with open(path, "r+b") as f:
-        for _ in range(t.random.choice((1, 5, 100))):
-            f.seek(t.random.randrange(t.random.choice((1024, 8192, size))) if size else 0)
-            f.write(t.random.choice((b"\0", b"\xff", t.random.randbytes(1))) * t.random.choice((1, 4, 8)))
-
-
-def damaged_sessions_harm_nobody_who_looks_at_them(t):
-    """Their numbers may be wrong, but the command ends, at once and in one piece."""
-    for _ in range(t.size(20, 2000)):
-        leave_backlog(t, 50)
-        for _ in range(t.random.choice((1, 3, 10))):
-            damage(t, t.sessions()[0])
-        for words in (("stat", "--json"), ("stat",), ("recover", "--dry-run")):
-            done = subprocess.run([t.bench.helper, *words], capture_output=True, check=False, timeout=3, env=t.env)
-            check(done.returncode in (0, 111), words, done)
-            if "--json" in words:
-                json.loads(done.stdout)
-        t.produce("--name", "next", "--records", 3).wait()
-        shutil.rmtree(os.path.join(t.ring_dir, f"mplog-{os.geteuid()}"), ignore_errors=True)
-        t.wait_until_gone(7)  # of a collector that was at work on it
-        forget_round(t)
-
-
 CASES = (
-    stat_counts_every_record_once_at_quiet_moments, stat_counts_losses_by_cause,
-    stat_counts_what_a_slow_reader_of_stderr_missed, stat_shows_the_sessions_of_a_file, names_cannot_drive_a_terminal,
-    damaged_sessions_harm_nobody_who_looks_at_them,
     next_setup_recovers_all_that_was_killed, recover_writes_all_that_was_killed,
     recover_that_is_killed_is_continued_by_the_next, many_recover_at_once_and_only_one_writes,
     recover_without_standard_descriptors_does_not_write_into_the_log,

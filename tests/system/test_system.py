@@ -19,6 +19,7 @@ import cases_load
 import cases_recover
 import cases_setup
 import cases_space
+import cases_stat
 import cases_stream
 import support
 
@@ -36,7 +37,8 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_space, cases_recover)
+    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_space, cases_recover,
+               cases_stat)
     cases = [case for module in modules for case in module.CASES
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]
     bench = support.Bench(os.path.abspath(arguments.build), arguments.long, arguments.seed, arguments.keep)

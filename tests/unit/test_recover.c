@@ -347,6 +347,7 @@ static double now(void) { return (double)mpl_clock_wall_ns() / 1e9; }
 /* The clocks have begun anew, so that all stamps lie in the future. */
 static void session_of_an_earlier_boot_keeps_order_and_times(void)
 {
+    static char first[] = "a", second[] = "b";
     struct mplog_options o = hand_options();
     pthread_t thread;
     size_t len;
@@ -355,8 +356,8 @@ static void session_of_an_earlier_boot_keeps_order_and_times(void)
     usleep(100000); /* clocks are compared over this time */
     double begin = now();
     hand_pass();
-    CHECK_INT(pthread_create(&thread, NULL, log_many, (char[]){"b"}), 0);
-    log_many((char[]){"a"});
+    CHECK_INT(pthread_create(&thread, NULL, log_many, second), 0);
+    log_many(first);
     pthread_join(thread, NULL);
     double end = now();
     struct mpl_control_head *h = &hand_collector.control->head;
