@@ -21,9 +21,9 @@
 /* A set-up waits this long for what a former session left: a hundred megabytes are written in that time. */
 #define SETUP_WAIT_NS (2000 * NS_PER_MS)
 
-/* Processes that were killed a moment ago may be on their way out still: who starts anew at once gives them this long.
- */
-#define DYING_WAIT_NS (100 * NS_PER_MS)
+/* Processes that were killed a moment ago may be on their way out still: for milliseconds, or on a machine that is busy
+ * for some tens of them. */
+#define DYING_WAIT_NS (200 * NS_PER_MS)
 
 /* Sessions that one set-up looks after. Each crash leaves one, and the next set-up takes it. */
 #define SETUP_SESSIONS_MAX 16u
@@ -102,25 +102,25 @@ static int wait_for_dying(struct mpl_look *l, const char *path)
     return error;
 }
 
-/* Those with a collector are looked into only if they write the file that is to be written now. */
-static int look_into(struct search *s, struct mpl_look *l, const char *path, bool *is_same_file)
+/* At set-up, those with a collector are looked into only if they write the file that is to be written now. */
+static int look_into(struct search *s, struct mpl_look *l, const char *path, bool *is_wanted)
 {
     int error = mpl_look_open(l, path);
-    *is_same_file = !error && s->log_file && strcmp(l->log_file, s->log_file) == 0;
-    if (error || (l->has_collector && !*is_same_file))
+    *is_wanted = !error && (!s->own || (s->log_file && strcmp(l->log_file, s->log_file) == 0));
+    if (error || (l->has_collector && !*is_wanted))
         return error;
     error = mpl_look_read(l);
-    *is_same_file = *is_same_file || (!error && s->log_file && mpl_look_writes_to(l, s->log_file));
-    return error || !*is_same_file ? error : wait_for_dying(l, path);
+    *is_wanted = *is_wanted || (!error && s->log_file && mpl_look_writes_to(l, s->log_file));
+    return error || !*is_wanted ? error : wait_for_dying(l, path);
 }
 
 static void consider_session(struct search *s, const char *path)
 {
     struct mpl_look l;
-    bool is_same_file;
-    int error = look_into(s, &l, path, &is_same_file);
+    bool is_wanted;
+    int error = look_into(s, &l, path, &is_wanted);
     bool is_stale = !error && l.is_stale, has_file = is_stale && mpl_look_writes_to(&l, NULL);
-    if (is_stale && (!s->own || !has_file || is_same_file))
+    if (is_stale && (is_wanted || !has_file))
         add(s, &l, has_file);
     if (error && error != -ENOENT && !l.has_collector)
         tell(s, path, l.log_file, MPLOG_RECOVERY_FAILED, 0, mpl_error_text());

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Unlicense
-"""mplog stat: what was accepted, written and lost, in numbers that add up."""
+"""Sessions in numbers: mplog stat. Also of those that are damaged."""
+import json
 import os
+import shutil
 import signal
+import subprocess
 import time
 
-from cases_recover import command, kill, stat
+from cases_recover import command, forget_round, kill, leave_backlog, stat
 from support import check, processes_naming, wait_until
 
 
@@ -70,8 +73,8 @@ def stat_counts_losses_by_cause(t):
     check_account(t, report)
     t.wait_until_gone(4)
     found = t.check_log()
-    check(found["payloads"] == report["sinks"][0]["written"] and found["lost"] == report["lost"]["dropped"], found,
-          report)
+    check(found["payloads"] == report["sinks"][0]["written"] and found["lost"] == report["lost"]["dropped"],
+          found, report)
 
 
 def stat_counts_what_a_slow_reader_of_stderr_missed(t):
@@ -98,7 +101,9 @@ def stat_shows_the_sessions_of_a_file(t):
     check(len(stat(t)) == 3 and len(stat(t, t.log)) == 2 and len(stat(t, "other.log")) == 1)
     check(stat(t, "nothing.log", status=1) == [])
     text = command(t, "stat", other)
-    check(all(word in text for word in (other, "running, collector: process", "10 accepted", "producer")), text)
+    wanted = (other, "running, collector: process", "10 accepted", "producer")
+    missing = [words for words in wanted if words not in text]
+    check(not missing, missing, text)
     for program in programs:
         program.wait()
     t.wait_until_gone()
@@ -117,10 +122,40 @@ def names_cannot_drive_a_terminal(t):
     producer.wait()
 
 
+# ---- damage ----
+
+def damage(t, session):
+    name = t.random.choice(os.listdir(session))
+    path = os.path.join(session, name)
+    size = os.path.getsize(path)
+    if t.random.random() < 0.2:
+        os.truncate(path, t.random.randrange(size + 1))
+        return
+    with open(path, "r+b") as f:
+        for _ in range(t.random.choice((1, 5, 100))):
+            f.seek(t.random.randrange(t.random.choice((1024, 8192, size))) if size else 0)
+            f.write(t.random.choice((b"\0", b"\xff", t.random.randbytes(1))) * t.random.choice((1, 4, 8)))
+
+
+def damaged_sessions_harm_nobody_who_looks_at_them(t):
+    """Their numbers may be wrong, but the command ends, at once and in one piece."""
+    for _ in range(t.size(20, 2000)):
+        leave_backlog(t, 50)
+        for _ in range(t.random.choice((1, 3, 10))):
+            damage(t, t.sessions()[0])
+        for words in (("stat", "--json"), ("stat",), ("recover", "--dry-run")):
+            done = subprocess.run([t.bench.helper, *words], capture_output=True, check=False, timeout=3, env=t.env)
+            check(done.returncode in (0, 111), words, done)
+            if "--json" in words:
+                json.loads(done.stdout)
+        t.produce("--name", "next", "--records", 3).wait()
+        shutil.rmtree(os.path.join(t.ring_dir, f"mplog-{os.geteuid()}"), ignore_errors=True)
+        t.wait_until_gone(7)  # of a collector that was at work on it
+        forget_round(t)
+
+
 CASES = (
-    stat_counts_every_record_once_at_quiet_moments,
-    stat_counts_losses_by_cause,
-    stat_counts_what_a_slow_reader_of_stderr_missed,
-    stat_shows_the_sessions_of_a_file,
-    names_cannot_drive_a_terminal,
+    stat_counts_every_record_once_at_quiet_moments, stat_counts_losses_by_cause,
+    stat_counts_what_a_slow_reader_of_stderr_missed, stat_shows_the_sessions_of_a_file, names_cannot_drive_a_terminal,
+    damaged_sessions_harm_nobody_who_looks_at_them,
 )
