@@ -471,8 +471,8 @@ CASES = (
     session_of_another_version_is_named,
 )
 
-# Random moments of death: what a killed removal leaves behind waits for the next set-up, perhaps for one after the test's
-# end; and how much there is to recover depends on the machine.
+# Random moments of death: what a killed removal leaves behind waits for the next set-up, perhaps for one after the
+# test's end; and how much there is to recover depends on the machine.
 LONG_CASES = (
     setup_that_is_killed_leaves_nothing_for_long, next_setup_recovers_all_that_was_killed,
     recover_writes_all_that_was_killed,
