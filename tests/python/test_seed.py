@@ -85,9 +85,9 @@ def check(lines, name, method):
 
 def run_example(name, method):
     log_file = EXAMPLES[name][0]
-    before = support.sessions()
-    with support.Folder() as folder:
-        result = support.run(os.path.join(support.HERE, "seed_examples", name + ".py"), folder, start_method=method)
+    with support.Folder() as folder, support.Folder("/dev/shm") as rings:
+        result = support.run(os.path.join(support.HERE, "seed_examples", name + ".py"), folder, start_method=method,
+                             MPLOG_RING_DIR=rings.path)
         support.equal(result.status, 0, "status; stderr: " + result.err)
         support.equal(result.out, "")
         err = result.err.splitlines()
@@ -97,7 +97,7 @@ def run_example(name, method):
         if log_file:
             check(folder.lines(log_file), name, method)
             support.equal(folder.lines(log_file), err, "the file says something else than stderr")
-    support.wait_until(lambda: not support.sessions() - before, "a session is left behind", 15)
+        support.wait_until(lambda: not os.listdir(rings.path), "a session is left behind", 15)
 
 
 for example in EXAMPLES:
