@@ -92,6 +92,18 @@ def settle_encoding(options):
     return encoding
 
 
+def _try_format(fmt, date_format, style):
+    """Raises ValueError if no record can ever be shown so. A field that only some records have is no mistake."""
+    formatter = logging.Formatter(fmt, date_format, style)
+    try:
+        formatter.format(logging.LogRecord("", logging.INFO, "", 0, "", None, None))
+    except KeyError:
+        pass
+    except (ValueError, TypeError, IndexError, AttributeError) as e:
+        if "field not found" not in str(e):
+            raise ValueError("format_string: %r: %s" % (fmt, e)) from None
+
+
 def _settle_format(options, style):
     """Leaves the format to the collector, or says in `binding` how processes of Python are to format themselves."""
     if style not in ("%", "{", "$"):
@@ -103,7 +115,7 @@ def _settle_format(options, style):
         if not encoding and (not date_format or _format.translate(_format.DEFAULT_FORMAT, "%", date_format)):
             return
         fmt, style = _format.DEFAULT_FORMAT, "%"
-    logging.Formatter(fmt, date_format, style)  # its ValueError names what is wrong, from 3.8 on
+    _try_format(fmt, date_format, style)
     translated = _format.translate(fmt, style, date_format)
     if translated and not encoding:
         options["format_string"] = translated[0]
@@ -268,7 +280,8 @@ def setup(options, style, force, accelerate, flush_before_traceback):
                 _mplog.adopt(logger)
         if flush_before_traceback:
             _begin_hooks()
-        foreign = _foreign_handlers()
+        # pytest's only collect, and are there in every test.
+        foreign = [h for h in _foreign_handlers() if type(h).__module__ != "_pytest.logging"]
         if foreign and is_first:
             _say("the root logger has other handlers, too: %s; setup_logging(force=True) removes them",
                  ", ".join(repr(h) for h in foreign))
