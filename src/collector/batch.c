@@ -196,10 +196,12 @@ static void resume(struct mpl_sink *s)
         return; /* no write was announced */
     uint64_t there = mpl_file_already_written(&s->file, i.dev, i.ino, i.offset, mpl_batch_data(s->batch) + i.from,
                                               i.until - i.from);
+    uint64_t waiting = mpl_batch_waiting(s);
     if (i.from + there > s->done) {
         s->done = i.from + there;
         atomic_store_explicit(&s->batch->done, s->done, memory_order_release);
     }
+    s->found_records = waiting - mpl_batch_waiting(s);
 }
 
 int mpl_batch_write(struct mpl_sink *s)

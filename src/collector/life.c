@@ -108,13 +108,13 @@ struct ending {
     bool has_told;
 };
 
-/* Records that have come into the files so far. */
+/* Records that have come into the files so far, but for those that a predecessor had written and not noted. */
 static uint64_t records_in_files(const struct mpl_collector *c)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         const struct mpl_sink *s = c->sink[i];
-        sum += s->is_stream ? 0 : s->account->records - mpl_batch_waiting(s);
+        sum += s->is_stream ? 0 : s->account->records - mpl_batch_waiting(s) - s->found_records;
     }
     return sum;
 }

@@ -56,7 +56,8 @@ struct mpl_sink {
     unsigned create_mode;       /* of the file, if it has been deleted before we open it */
     uint64_t decided_len, done; /* of the batch that is being written, and how far it is */
     uint32_t decided_count;
-    bool is_inherited; /* by a predecessor: some of it may be in the file already */
+    bool is_inherited;      /* by a predecessor: some of it may be in the file already */
+    uint64_t found_records; /* that were */
     enum mpl_fsync fsync;
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;
