@@ -187,9 +187,11 @@ static void done_write(void *arg, uint64_t until)
     atomic_store_explicit(&b->done, until, memory_order_release);
 }
 
-/* Takes over from a collector that died in the middle of a write. */
-static void resume(struct mpl_sink *s)
+void mpl_batch_resume(struct mpl_sink *s)
 {
+    if (!s->is_inherited)
+        return;
+    s->is_inherited = false;
     struct mpl_intent i = s->batch->intent;
     atomic_signal_fence(memory_order_seq_cst); /* what is checked is the copy */
     if (i.until <= s->done || i.until > s->decided_len || i.from > i.until)
@@ -206,9 +208,6 @@ static void resume(struct mpl_sink *s)
 
 int mpl_batch_write(struct mpl_sink *s)
 {
-    if (s->is_inherited)
-        resume(s);
-    s->is_inherited = false;
     struct mpl_batch *b = s->batch;
     struct mpl_lines lines = {mpl_batch_data(b), s->decided_len, mpl_batch_ends(b), s->decided_count};
     struct mpl_file_journal journal = {b, begin_write, done_write};

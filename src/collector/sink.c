@@ -66,7 +66,10 @@ static int open_looks(struct mpl_sink *s, const struct description *d)
 
 int mpl_sink_open_file(struct mpl_sink *s)
 {
-    return s->file.fd >= 0 ? 0 : mpl_file_open(&s->file, &s->file_options, s->create_mode);
+    int error = s->file.fd >= 0 ? 0 : mpl_file_open(&s->file, &s->file_options, s->create_mode);
+    if (!error)
+        mpl_batch_resume(s); /* before anything is written, and before anybody asks how much waits */
+    return error;
 }
 
 static int open_batch(struct mpl_sink *s, const struct description *d, int dir_fd, uint64_t batch_seq)

@@ -128,8 +128,10 @@ bool mpl_batch_is_pending(const struct mpl_sink *s);
 /* How many records that is, lines of our own left out. */
 uint64_t mpl_batch_waiting(const struct mpl_sink *s);
 
-/* Writes it; the file is open. 0 or -errno with a sentence. Of a batch that a predecessor has decided, first finds out
- * what it had written when it died. */
+/* The file is open: of a batch that a predecessor has decided, finds out what it had written when it died. Once. */
+void mpl_batch_resume(struct mpl_sink *s);
+
+/* Writes it; the file is open. 0 or -errno with a sentence. */
 int mpl_batch_write(struct mpl_sink *s);
 
 /* Gives back the memory that one huge line needed. */

@@ -202,19 +202,19 @@ def session_wide_level_reaches_a_running_process(t):
 
 def check_file_survives(t, harm, *oracle_files, is_lossless=False):
     """`harm` happens to the file under load. A second later nothing is lost any more."""
-    producer = t.produce("--processes", 2, "--threads", 2, "--rate", 1000, "--records", 1600)
+    producer = t.produce("--processes", 2, "--threads", 2, "--rate", 1000, "--records", 2400)
     t.wait_for_calls(1200)
     harm()
     time.sleep(1)
     after = {name: returned for name, (returned, _) in t.tallies().items()}
-    check(min(after.values()) < 1500, "the producers were too fast: nothing was tested", after)
+    check(min(after.values()) < 2300, "the producers were too fast: nothing was tested", after)
     producer.wait()
     found = t.ask_oracle("--expect-file", t.expectations(), files=oracle_files or [t.log], may_fail=True)
     t.note(f"{found['lost']} lost, {found['doubled']} doubled, {found['torn']} torn")
     check(found["torn"] == found["doubled"] == found["out_of_order"] == found["unexpected"] == 0, found)
     check(found["lost"] == 0 or not is_lossless, found)
     there = set(re.findall(r"#(\S+ \d+) ", t.read_log()))
-    missing = [f"{name} {i}" for name, first in after.items() for i in range(first, 1600) if f"{name} {i}" not in there]
+    missing = [f"{name} {i}" for name, first in after.items() for i in range(first, 2400) if f"{name} {i}" not in there]
     check(not missing, len(missing), "messages are missing a second later, such as", missing[:3])
 
 

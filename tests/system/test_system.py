@@ -39,7 +39,8 @@ def main():
     arguments = parse_arguments()
     modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_space, cases_recover,
                cases_stat)
-    cases = [case for module in modules for case in module.CASES
+    cases = [case for module in modules
+             for case in module.CASES + (getattr(module, "LONG_CASES", ()) if arguments.long else ())
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]
     bench = support.Bench(os.path.abspath(arguments.build), arguments.long, arguments.seed, arguments.keep)
     print(f"# seed {arguments.seed}", flush=True)
