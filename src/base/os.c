@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "base/os.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -88,23 +89,23 @@ uint64_t mpl_os_page_round(uint64_t bytes)
     return (bytes + page - 1) / page * page;
 }
 
-/* Field `field` (>= 3) of /proc/PID/stat. The command name before it may hold spaces and parentheses, so fields are
- * counted from the last ")". */
-static uint64_t stat_field(pid_t pid, unsigned field)
+#define STAT_LINE_MAX 1024u
+
+static bool read_stat(const char *path, char line[STAT_LINE_MAX])
 {
-    char path[32], line[1024];
-    struct mpl_text t = {path, 0, sizeof path};
-    mpl_text_str(&t, MPL_STR("/proc/"));
-    mpl_text_u64(&t, (uint64_t)pid);
-    mpl_text_str(&t, MPL_STR("/stat"));
-    int fd = open(mpl_text_cstr(&t), O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
-    ssize_t n = read(fd, line, sizeof line - 1);
+        return false;
+    ssize_t n = read(fd, line, STAT_LINE_MAX - 1);
     close(fd);
-    if (n <= 0)
-        return 0;
-    line[n] = '\0';
+    line[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+/* Field `field` (>= 3) of what /proc says in `stat`. The command name before it may hold spaces and parentheses, so
+ * fields are counted from the last ")". */
+static uint64_t field_of(const char *line, unsigned field)
+{
     const char *p = strrchr(line, ')');
     for (unsigned i = 2; p && i < field; i++)
         p = strchr(p + 1, ' ');
@@ -114,13 +115,43 @@ static uint64_t stat_field(pid_t pid, unsigned field)
     return value;
 }
 
+static uint64_t stat_field(pid_t pid, unsigned field)
+{
+    char path[32], line[STAT_LINE_MAX];
+    struct mpl_text t = {path, 0, sizeof path};
+    mpl_text_str(&t, MPL_STR("/proc/"));
+    mpl_text_u64(&t, (uint64_t)pid);
+    mpl_text_str(&t, MPL_STR("/stat"));
+    return read_stat(mpl_text_cstr(&t), line) ? field_of(line, field) : 0;
+}
+
 uint64_t mpl_os_start_time(pid_t pid) { return stat_field(pid, 22); }
+
+/* proc(5). A thread that has ended before the others is exiting, too: all of them must be. */
+static bool is_thread_exiting(pid_t pid, const char *thread)
+{
+    enum { FLAGS = 9, PENDING_SIGNALS = 31 };
+    static const uint64_t exiting = 4 /* PF_EXITING */, killed = UINT64_C(1) << (SIGKILL - 1);
+    char path[64], line[STAT_LINE_MAX];
+    struct mpl_text t = {path, 0, sizeof path};
+    mpl_text_printf(&t, "/proc/%d/task/%s/stat", (int)pid, thread);
+    return !read_stat(mpl_text_cstr(&t), line) || (field_of(line, FLAGS) & exiting) != 0 ||
+           (field_of(line, PENDING_SIGNALS) & killed) != 0;
+}
 
 bool mpl_os_is_exiting(pid_t pid)
 {
-    enum { THREADS = 20, ADDRESS_SPACE_BYTES = 23 };
-    /* Of a program whose first thread has ended before the others, the address space is not shown either. */
-    return stat_field(pid, ADDRESS_SPACE_BYTES) == 0 && stat_field(pid, THREADS) <= 1;
+    char path[32];
+    struct mpl_text t = {path, 0, sizeof path};
+    mpl_text_printf(&t, "/proc/%d/task", (int)pid);
+    DIR *dir = opendir(mpl_text_cstr(&t));
+    if (!dir)
+        return errno == ENOENT || errno == ESRCH;
+    bool are_all = true;
+    for (struct dirent *e; are_all && (e = readdir(dir)) != NULL;)
+        are_all = e->d_name[0] == '.' || is_thread_exiting(pid, e->d_name);
+    closedir(dir);
+    return are_all;
 }
 
 pid_t mpl_os_parent(pid_t pid) { return (pid_t)stat_field(pid, 4); }

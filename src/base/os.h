@@ -45,8 +45,8 @@ uint64_t mpl_os_page_round(uint64_t bytes);
  */
 uint64_t mpl_os_start_time(pid_t pid);
 
-/* Has the process given up its memory on its way out, or is it gone? It runs no code of its own any more, but may hold
- * its locks for a while. Not visible counts as gone. */
+/* Has the process been killed, or does it end, or is it gone? It runs no code of its own any more, but may hold its
+ * locks until its last thread has given up its memory. False where that cannot be seen. Allocates. */
 bool mpl_os_is_exiting(pid_t pid);
 
 /* Parent of a process, from /proc/PID/stat; 0 if unknown. */

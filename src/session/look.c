@@ -52,8 +52,8 @@ int mpl_look_open(struct mpl_look *l, const char *dir)
     l->control_fd = mpl_dir_open_file(l->dir_fd, "control", O_RDONLY);
     if (l->control_fd < 0)
         return l->control_fd;
-    pid_t holder = mpl_control_holder(l->control_fd);
-    l->has_collector = holder < 0 || (holder > 0 && !mpl_os_is_exiting(holder));
+    l->collector = mpl_control_holder(l->control_fd);
+    l->has_collector = l->collector != 0;
     return mpl_control_check(l->control_fd);
 }
 
@@ -96,6 +96,7 @@ int mpl_look_read(struct mpl_look *l)
     l->sink_count = sink_count <= MPL_SINKS_MAX ? sink_count : MPL_SINKS_MAX;
     l->batch_seq = atomic_load(&h->batch_seq);
     l->is_other_boot = mpl_alive_is_other_boot(h);
+    l->has_collector = l->collector < 0 || (l->collector > 0 && !mpl_os_is_exiting(l->collector));
     for (uint32_t i = 0; i < l->slot_bound; i++) {
         l->is_alive[i] = mpl_alive_is_member(l->dir, l->dir_fd, &l->control->slot[i], pid_ns, l->is_other_boot);
         l->has_members = l->has_members || l->is_alive[i];

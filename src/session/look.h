@@ -7,6 +7,8 @@
 #ifndef MPL_SESSION_LOOK_H
 #define MPL_SESSION_LOOK_H
 
+#include <sys/types.h>
+
 #include "base/text.h"
 #include "shm/abi.h"
 #include "shm/dir.h"
@@ -14,9 +16,10 @@
 struct mpl_look {
     char dir[MPL_DIR_MAX];
     int dir_fd, control_fd;
+    pid_t collector; /* as mpl_control_holder */
     bool has_collector;
 
-    /* by mpl_look_read */
+    /* by mpl_look_read, which finds out, too, whether the collector is on its way out */
     struct mpl_control *control; /* a copy */
     uint32_t slot_bound, sink_count;
     uint64_t batch_seq;

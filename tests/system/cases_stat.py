@@ -139,7 +139,7 @@ def damage(t, session):
 
 def damaged_sessions_harm_nobody_who_looks_at_them(t):
     """Their numbers may be wrong, but the command ends, at once and in one piece."""
-    for _ in range(t.size(20, 2000)):
+    for _ in range(t.size(8, 2000)):
         leave_backlog(t, 50)
         for _ in range(t.random.choice((1, 3, 10))):
             damage(t, t.sessions()[0])

@@ -5,8 +5,10 @@
 #include "session_by_hand.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 
+#include "base/os.h"
 #include "collector/life.h"
 #include "session/look.h"
 #include "session/recover.h"
@@ -317,6 +319,43 @@ static void removal_is_finished_by_the_next(void)
     hand_is_begun = false;
 }
 
+/* ---- on the way out ---- */
+
+static void *sleep_for_ever(void *arg)
+{
+    for (;;)
+        pause();
+    return arg;
+}
+
+static void process_is_exiting_when_all_its_threads_are(void)
+{
+    siginfo_t info;
+    pthread_t thread;
+    char path[64], line[512] = "";
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_create(&thread, NULL, sleep_for_ever, NULL);
+        pthread_exit(NULL); /* the first thread ends, and the process lives on */
+    }
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
+    while (!strstr(line, ") Z")) {
+        int fd = open(path, O_RDONLY);
+        ssize_t n = read(fd, line, sizeof line - 1);
+        CHECK(n > 0);
+        line[n] = '\0';
+        close(fd);
+    }
+    CHECK(!mpl_os_is_exiting(child));
+    CHECK(!mpl_os_is_exiting(getpid()));
+    kill(child, SIGKILL);
+    CHECK(mpl_os_is_exiting(child)); /* from now on, dead or not */
+    CHECK_INT(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    CHECK(mpl_os_is_exiting(child));
+    CHECK_INT(waitpid(child, NULL, 0), child);
+    CHECK(mpl_os_is_exiting(child));
+}
+
 /* ---- another boot ---- */
 
 static void *log_many(void *arg)
@@ -389,6 +428,7 @@ int main(void)
         TEST_CASE(looking_for_others_keeps_the_locks_of_this_process),
         TEST_CASE(member_whose_segment_was_deleted_while_it_joined_is_heard),
         TEST_CASE(removal_is_finished_by_the_next),
+        TEST_CASE(process_is_exiting_when_all_its_threads_are),
         TEST_CASE(session_of_an_earlier_boot_keeps_order_and_times),
     };
     hand_directory();
