@@ -19,7 +19,8 @@ PEERS := c++:g++ /usr/include/spdlog/spdlog.h:libspdlog-dev /usr/include/log4cpl
 	/usr/include/glog/logging.h:libgoogle-glog-dev /usr/include/boost/log/core.hpp:libboost-log-dev \
 	/usr/include/*/lttng/tracepoint.h:liblttng-ust-dev lttng:lttng-tools /usr/include/qb/qblog.h:libqb-dev \
 	/usr/sbin/rsyslogd:rsyslog
-TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps
+TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps \
+	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite
 
 all:
 	@$(call need,to build mplog,$(BUILD_TOOLS))
