@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Unlicense
 """mplog and the loggers beside it, each behind the same few words.
 
-open() sets up in the main process, begin_worker() in a forked worker, logger() is what calls go to, flush() returns when
-all is in the file, close() ends. `calls` are the log calls in the words of each: `i` counts them.
+open() sets up in the main process, begin_worker() in a forked worker, logger() is what calls go to, close() returns
+when all is in the file. `calls` are the log calls in the words of each: `i` counts them.
 """
 import logging
 import os
@@ -35,9 +35,6 @@ class Logger:
     def logger(self):
         return logging.getLogger(NAME)
 
-    def flush(self):
-        pass
-
     def close(self):
         pass
 
@@ -53,11 +50,8 @@ class Mplog(Logger):
     def logger(self):
         return self.module.get_logger(NAME)
 
-    def flush(self):
-        self.module.flush(60)
-
     def close(self):
-        self.flush()
+        self.module.flush(60)
 
 
 class Handler(Logger):
@@ -132,8 +126,8 @@ class ManagerQueue(Queue):
 class Loguru(Logger):
     calls = BRACE_CALLS
     formats = {"plain": "{message}",
-               "default": "{time:YYYY-MM-DD HH:mm:ss,SSS} {level: <8} {name} [{process.name}:{process.id} {thread.name}]"
-                          " {message}"}
+               "default": "{time:YYYY-MM-DD HH:mm:ss,SSS} {level: <8} {name} "
+                          "[{process.name}:{process.id} {thread.name}] {message}"}
 
     def open(self, path, form, max_bytes, backups):
         import loguru

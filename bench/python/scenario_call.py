@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Unlicense
 """call logger=NAME [form=default] [where=main] [pause=spin] [bursts=300] [kinds=a,b] - what a call costs its caller.
 
-Bursts of 20 calls timed as one, with pauses, so that nobody's buffer fills up. Kinds take turns, two bursts each, of which
-the second counts: no kind pays for what another has thrown out of the caches. pause=spin: the caller keeps the CPU; sleep:
-others may have it. At the end constant messages without a pause: what a call costs who logs all the time. The empty loop
-around the calls is taken off.
+Bursts of 20 calls timed as one, with pauses, so that nobody's buffer fills up. Kinds take turns, two bursts each, of
+which the second counts: no kind pays for what another has thrown out of the caches. pause=spin: the caller keeps the
+CPU; sleep: others may have it. At the end constant messages without a pause: what a call costs who logs all the time.
+The empty loop around the calls is taken off.
 """
 import json
 import logging

@@ -108,8 +108,9 @@ def targets_of_calls(runner, results):
     plain, default, caller = (results["main, %s" % form] for form in ("plain format", "default format", "with caller"))
     for kind in ("constant", "values"):
         for ours, form, limit in ((plain, "plain", 100), (default, "default", 60)):
+            theirs = results["FileHandler, " + form]
             runner.at_least("Python: logging's FileHandler / mplog, %s, %s" % (KINDS[kind], form), limit,
-                            lambda pick, a=of(results["FileHandler, " + form], kind), b=of(ours, kind): pick(a) / pick(b))
+                            lambda pick, a=of(theirs, kind), b=of(ours, kind): pick(a) / pick(b))
     for kind in ("constant", "values"):
         runner.target("Python: what caller information adds, " + KINDS[kind], 60,
                       lambda pick, a=of(caller, kind), b=of(default, kind): pick(a) - pick(b), "ns")
