@@ -562,6 +562,7 @@ def an_interrupt_ends_the_wait_for_a_full_ring():
     with Folder() as folder:
         result = run(SETUP + """
 import glob, signal, urllib.parse
+signal.signal(signal.SIGINT, signal.default_int_handler)  # not so where who started the tests ignores it
 setup(ring_max_bytes=65536, ring_budget_bytes=65536, block_timeout_ms=30000)
 log = get_logger("a")
 log.info("first")
