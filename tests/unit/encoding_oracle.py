@@ -44,7 +44,8 @@ def random_text(rng):
 def ask(program, cases):
     """Answers to (name, text): bytes, or the sentence why the name is refused."""
     lines = "".join("%s|x%s\n" % (name, text.encode("utf-8").hex()) for name, text in cases)
-    done = subprocess.run(WRAPPER + [program, "cases"], input=lines, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(WRAPPER + [program, "cases"], input=lines, capture_output=True, text=True, timeout=300,
+                          check=False)
     answers = done.stdout.splitlines()
     problems = [answer for answer in answers if answer.startswith("#")] + done.stderr.splitlines()[:20]
     if done.returncode or problems or len(answers) != len(cases):
