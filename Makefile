@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all python wheel demo test lint asan tsan musl fuzz bench install clean
+.PHONY: all python wheel demo test hosts lint asan tsan musl fuzz bench install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -19,6 +19,11 @@ PEERS := c++:g++ /usr/include/spdlog/spdlog.h:libspdlog-dev /usr/include/log4cpl
 	/usr/include/glog/logging.h:libgoogle-glog-dev /usr/include/boost/log/core.hpp:libboost-log-dev \
 	/usr/include/*/lttng/tracepoint.h:liblttng-ust-dev lttng:lttng-tools /usr/include/qb/qblog.h:libqb-dev \
 	/usr/sbin/rsyslogd:rsyslog
+# What mplog is run inside of by `make hosts`, as /usr/bin/python3 has it.
+PACKAGES := /usr/lib/python3/dist-packages
+HOSTS := $(PACKAGES)/gunicorn:python3-gunicorn $(PACKAGES)/celery:python3-celery $(PACKAGES)/django:python3-django \
+	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/_pytest:python3-pytest \
+	$(PACKAGES)/xdist:python3-pytest-xdist $(PACKAGES)/joblib:python3-joblib
 TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps
 
 all:
@@ -45,6 +50,11 @@ demo: all
 test:
 	@$(call need,to build and test mplog,$(BUILD_TOOLS) $(TEST_TOOLS))
 	@tools/run-tests
+
+# gunicorn, Celery, Django, uvicorn, pytest, joblib: mplog inside of them; HOST=gunicorn for one.
+hosts: all
+	@$(call need,to run mplog inside real hosts,$(HOSTS))
+	@tools/test-hosts $(BUILD) $(HOST)
 
 lint: all
 	@tools/lint $(BUILD)
