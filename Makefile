@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all python wheel demo test lint asan tsan musl arm64 fuzz bench install clean
+.PHONY: all python wheel demo test hosts lint asan tsan musl arm64 fuzz bench install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -18,8 +18,16 @@ BUILD_TOOLS := cc:gcc meson:meson ninja:ninja-build pkg-config:pkg-config /usr/b
 PEERS := c++:g++ /usr/include/spdlog/spdlog.h:libspdlog-dev /usr/include/log4cplus/logger.h:liblog4cplus-dev \
 	/usr/include/glog/logging.h:libgoogle-glog-dev /usr/include/boost/log/core.hpp:libboost-log-dev \
 	/usr/include/*/lttng/tracepoint.h:liblttng-ust-dev lttng:lttng-tools /usr/include/qb/qblog.h:libqb-dev \
-	/usr/sbin/rsyslogd:rsyslog
-TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps
+	/usr/sbin/rsyslogd:rsyslog \
+	$(foreach p,concurrent-log-handler portalocker loguru structlog logbook,\
+	/usr/lib/python3/dist-packages/$(subst -,_,$(p))*:python3-$(p))
+# What mplog is run inside of by `make hosts`, as /usr/bin/python3 has it.
+PACKAGES := /usr/lib/python3/dist-packages
+HOSTS := $(PACKAGES)/gunicorn:python3-gunicorn $(PACKAGES)/celery:python3-celery $(PACKAGES)/django:python3-django \
+	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/_pytest:python3-pytest \
+	$(PACKAGES)/xdist:python3-pytest-xdist $(PACKAGES)/joblib:python3-joblib
+TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps \
+	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite mypy:mypy
 
 all:
 	@$(call need,to build mplog,$(BUILD_TOOLS))
@@ -45,6 +53,11 @@ demo: all
 test:
 	@$(call need,to build and test mplog,$(BUILD_TOOLS) $(TEST_TOOLS))
 	@tools/run-tests
+
+# gunicorn, Celery, Django, uvicorn, pytest, joblib: mplog inside of them; HOST=gunicorn for one.
+hosts: all
+	@$(call need,to run mplog inside real hosts,$(HOSTS))
+	@tools/test-hosts $(BUILD) $(HOST)
 
 lint: all
 	@tools/lint $(BUILD)
