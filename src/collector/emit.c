@@ -200,19 +200,9 @@ static struct mpl_str render(struct mpl_sink *s, const struct mpl_record *record
     }
 }
 
-static bool can_only_wait(const struct mpl_collector *c)
-{
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        if ((c->sinks_up >> i & 1) && !c->sink[i]->is_stream)
-            return false;
-    }
-    return true;
-}
-
 /* Room for the line in every sink of `takers`, which loses those that will not take it. False: blocked. */
 static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint32_t *takers)
 {
-    bool may_wait = can_only_wait(c);
     uint32_t rendered = 0; /* mask of sinks whose `rendered` is of this record */
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
@@ -222,15 +212,14 @@ static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint
         if (!(rendered >> s->like & 1))
             like->rendered = render(like, record);
         rendered |= UINT32_C(1) << s->like;
-        enum mpl_append result = like->rendered.len ? mpl_sink_offer(s, like->rendered, may_wait)
+        enum mpl_append result = like->rendered.len ? mpl_sink_offer(s, like->rendered)
                                                     : MPL_APPEND_LOST;
-        if (result == MPL_APPEND_FULL) {
-            if (s->is_stream || !mpl_commit(c)) {
-                c->is_blocked = true;
-                return false;
-            }
-            return offer(c, record, takers); /* once: after a commit there is room in every batch */
+        if (result == MPL_APPEND_WAIT || (result == MPL_APPEND_FULL && !mpl_commit(c))) {
+            c->is_blocked = true;
+            return false;
         }
+        if (result == MPL_APPEND_FULL)
+            return offer(c, record, takers); /* after a commit no batch is full: written, or it waits for its file */
         if (result == MPL_APPEND_LOST)
             *takers &= ~(UINT32_C(1) << i);
     }
@@ -255,7 +244,7 @@ static bool emit(struct mpl_collector *c, const struct mpl_record *record, const
         if (*takers >> i & 1)
             mpl_sink_take(c->sink[i], line);
         else if (wanted >> i & 1)
-            mpl_sink_count_lost(c->sink[i], line, weight);
+            mpl_loss_count(c, c->sink[i], line, weight);
         else
             c->account.sink[i].skipped += !line->is_own;
     }
@@ -317,7 +306,7 @@ bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
             return true;
         }
         if (set_attributes(c, r, &raw, &record, &args)) {
-            struct mpl_line line = {.level = record.level, .stamp = r->key};
+            struct mpl_line line = {.level = record.level, .stamp = r->key, .process = r->process};
             if (!emit(c, &record, &line, raw.head.sinks, 1, &takers))
                 return false;
             c->account.merged++;
@@ -358,6 +347,7 @@ bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, c
         record.process_name = MPL_STR("mplog");
         record.thread_name = MPL_STR("collector");
     }
-    struct mpl_line line = {.level = record.level, .is_own = true, .stamp = c->now_stamp};
+    struct mpl_line line = {
+        .level = record.level, .is_own = true, .stamp = c->now_stamp, .process = record.process};
     return emit(c, &record, &line, sinks, weight, &takers);
 }
