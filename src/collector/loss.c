@@ -94,30 +94,29 @@ static void append_time(struct mpl_text *t, int64_t wall_ns)
         mpl_text_str(t, mpl_str_from(text));
 }
 
-/* " from 10:00:01 to 10:00:09 (process 7: 12, process 8: 3, others: 1)". What does not add up was never counted. */
+/* " (from 10:00:01 to 10:00:09; process 7: 12, process 8: 3, others: 1)" */
 static void append_losers(struct mpl_text *t, const struct mpl_losers *l, uint64_t all)
 {
     uint64_t told = 0;
     if (l->first_ns == 0)
         return;
-    mpl_text_str(t, MPL_STR(" from "));
+    mpl_text_str(t, MPL_STR(" (from "));
     append_time(t, l->first_ns);
     mpl_text_str(t, MPL_STR(" to "));
     append_time(t, l->last_ns);
-    mpl_text_str(t, MPL_STR(" ("));
     for (uint32_t i = 0; i < MPL_LOSERS_MAX && l->process[i] != 0; i++) {
-        mpl_text_printf(t, "%sprocess %u: %" PRIu64, i > 0 ? ", " : "", l->process[i], l->count[i]);
+        mpl_text_printf(t, "%s process %u: %" PRIu64, i > 0 ? "," : ";", l->process[i], l->count[i]);
         told += l->count[i];
     }
     if (told < all)
-        mpl_text_printf(t, "%sothers: %" PRIu64, told > 0 ? ", " : "", all - told);
+        mpl_text_printf(t, "%s others: %" PRIu64, told > 0 ? "," : ";", all - told);
     mpl_text_char(t, ')');
 }
 
 static void append_reason(struct mpl_text *t, const struct mpl_sink *s)
 {
     char reason[128];
-    mpl_text_str(t, s->is_stream ? MPL_STR(": the reader was too slow") : MPL_STR(": the file could not be written"));
+    mpl_text_str(t, s->is_stream ? MPL_STR("the reader was too slow") : MPL_STR("the file could not be written"));
     if (!s->is_stream && s->account->losers.error > 0)
         mpl_text_printf(t, ": %s", mpl_errno_text(s->account->losers.error, reason, sizeof reason));
 }
@@ -144,9 +143,9 @@ void mpl_loss_report_sink(struct mpl_collector *c, struct mpl_sink *s)
     if (more == 0 || !(c->sinks_up >> s->index & 1) || s->is_failing)
         return;
     struct mpl_losers losers = s->account->losers;
-    append_losers(&t, &losers, more);
     append_reason(&t, s);
-    if (!mpl_emit_notice(c, UINT32_C(1) << s->index, more, NULL, NULL, "%" PRIu64 " %s lost here%s", more,
+    append_losers(&t, &losers, more);
+    if (!mpl_emit_notice(c, UINT32_C(1) << s->index, more, NULL, NULL, "%" PRIu64 " %s lost here: %s", more,
                          more == 1 ? "record was" : "records were", mpl_text_cstr(&t)))
         return;
     /* Where the line is not taken, they were counted as untold once more, as the line's. */

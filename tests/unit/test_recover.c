@@ -198,11 +198,11 @@ static void records_that_find_no_room_before_a_file_that_fails_are_its_loss(void
     size_t len;
     char *lines = hand_read(&len), *notice = lines + 6 * (sizeof text + 1), expected[160];
     CHECK(len > 6 * (sizeof text + 1) + 60 && notice[-1] == '\n');
-    memset(strstr(notice, " from ") + 6, '-', 8);
+    memset(strstr(notice, "(from ") + 6, '-', 8);
     memset(strstr(notice, " to ") + 4, '-', 8);
     snprintf(expected, sizeof expected,
-             "7 records were lost here from -------- to -------- (process %d: 7): the file could not be written: "
-             "No such file or directory\n",
+             "7 records were lost here: the file could not be written: No such file or directory (from -------- to "
+             "--------; process %d: 7)\n",
              (int)getpid());
     CHECK_TEXT(notice, (size_t)(lines + len - notice), expected);
     free(lines);
