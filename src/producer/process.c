@@ -102,6 +102,8 @@ static void notice_fork(struct mpl_guard *guard)
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
         mpl_process_set_membership(MPL_PROCESS_INHERITED);
+    for (unsigned cause = 0; cause < MPL_SEGMENT_LOSSES; cause++)
+        atomic_store_explicit(&mpl_process.lost_unattached[cause], 0, memory_order_relaxed); /* the parent tells */
     mpl_producer_forget_all();
     mpl_process_host.forked_fn();
     guard->alive = 1;
@@ -123,6 +125,24 @@ bool mpl_process_lock(void)
         return false;
     }
     return true;
+}
+
+bool mpl_process_try_lock(void)
+{
+    struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_acquire);
+    if (holds_lock || !guard)
+        return false;
+    holds_lock = true;
+    atomic_signal_fence(memory_order_seq_cst); /* as above */
+    if (!mpl_lock_try(&guard->lock)) {
+        holds_lock = false;
+        return false;
+    }
+    notice_fork(guard);
+    if (control_place)
+        return true;
+    mpl_process_unlock();
+    return false;
 }
 
 void mpl_process_unlock(void)
