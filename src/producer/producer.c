@@ -220,9 +220,7 @@ static void count_nested(void)
     atomic_fetch_add_explicit(&counters[MPL_LOST_NESTED], 1, memory_order_relaxed);
 }
 
-/* What was counted while the segment was out of reach belongs into the log now. While the segment stays: under the
- * process's lock, or with `busy` set. */
-static void report_unattached(void)
+void mpl_producer_report_losses(void)
 {
     for (unsigned cause = 0; cause < MPL_SEGMENT_LOSSES; cause++) {
         if (atomic_load_explicit(&mpl_process.lost_unattached[cause], memory_order_relaxed) == 0)
@@ -239,7 +237,7 @@ static void count_without_ring(void)
     if (!mpl_process_lock())
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
-        report_unattached();
+        mpl_producer_report_losses();
     mpl_process_unlock();
 }
 
@@ -300,7 +298,7 @@ static struct mpl_producer *attach(void)
     take_epoch(p);
     watch_thread_end(p);
     mpl_thread.producer = p;
-    report_unattached();
+    mpl_producer_report_losses();
     return p;
 }
 
@@ -455,7 +453,7 @@ void mpl_producer_end(struct mpl_producer *p)
         return;
     }
     if (!mpl_producer_is_restarted(p))
-        report_unattached(); /* by handlers that came while we had no right to the segment */
+        mpl_producer_report_losses(); /* by handlers that came while we had no right to the segment */
     if (is_the_shared_one(p)) {
         atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
         mpl_lock_release(shared_ring_lock());
@@ -512,7 +510,7 @@ static bool wait_until_quiet(void)
 
 void mpl_producer_detach_all(void)
 {
-    report_unattached();
+    mpl_producer_report_losses();
     atomic_fetch_add(&mpl_process.epoch, 1);
     /* From here on a thread either sees the new epoch or is seen to be busy. */
     bool is_quiet = mpl_os_membarrier_private() && wait_until_quiet();

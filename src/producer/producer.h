@@ -151,6 +151,10 @@ bool mpl_producer_write_names(struct mpl_producer *p);
 /* The calling thread's next record is preceded by its names. */
 void mpl_producer_names_changed(void);
 
+/* Losses that were counted while there was no segment, or while it was out of reach, come into the log. Under the
+ * process's lock, or with `busy` set, in a member process. */
+void mpl_producer_report_losses(void);
+
 /* Gives up all rings of this process: no thread writes into them when this returns, and they are unmapped. Under the
  * process's lock, by a thread that is not itself inside a log call. */
 void mpl_producer_detach_all(void);

@@ -373,6 +373,8 @@ int mpl_session_flush(int timeout_ms)
     if (!mpl_process_lock())
         return -EDEADLK;
     bool is_member = mpl_process_membership() == MPL_PROCESS_MEMBER;
+    if (is_member)
+        mpl_producer_report_losses();
     mpl_process_unlock();
     if (!is_member)
         return 0;
