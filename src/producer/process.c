@@ -18,6 +18,15 @@ struct mpl_process mpl_process = {.epoch = 1};
 
 static _Thread_local bool holds_lock;
 
+/* Will the kernel give a forked child zeros there? Emulators take any advice and do nothing (qemu-user, with which a
+ * child would write into its parent's rings): they are told by advice that is none. */
+#define NO_ADVICE 12345
+
+static bool is_wiped_by_kernel(void *at, uint64_t bytes)
+{
+    return madvise(at, bytes, MADV_WIPEONFORK) == 0 && madvise(at, bytes, NO_ADVICE) < 0;
+}
+
 /* Where MADV_WIPEONFORK is missing (kernel before 4.14, some emulators), a fork hook does what the kernel would. */
 static void wipe_after_fork(void)
 {
@@ -32,12 +41,12 @@ static bool map_guard(void)
     struct mpl_guard *fresh = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (fresh == MAP_FAILED)
         return false;
-    bool is_wiped_by_kernel = madvise(fresh, bytes, MADV_WIPEONFORK) == 0;
+    bool is_wiped = is_wiped_by_kernel(fresh, bytes);
     fresh->alive = 1;
     struct mpl_guard *none = NULL;
     if (!atomic_compare_exchange_strong(&mpl_process.guard, &none, fresh))
         munmap(fresh, bytes); /* another thread was first */
-    else if (!is_wiped_by_kernel)
+    else if (!is_wiped)
         pthread_atfork(NULL, NULL, wipe_after_fork);
     return true;
 }

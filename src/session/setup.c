@@ -106,13 +106,14 @@ static int check_output(const struct mplog_options *o)
     return error;
 }
 
-/* Does `wanted` name the file that the session writes already, or none? */
-static bool is_same_file(const struct mpl_options *wanted, const struct mpl_session *s)
+/* Does `wanted` name the file that the session writes already, or none? A session that added sinks alone have begun
+ * writes nothing by itself: who wants stderr is not served by it. */
+static bool is_served_by(const struct mpl_options *wanted, const struct mpl_session *s)
 {
     struct stat a, b;
     const char *theirs = s->options.o.log_file, *ours = wanted->o.log_file;
     if (!ours)
-        return true;
+        return theirs || s->options.o.log_to_stderr || !wanted->o.log_to_stderr;
     return theirs && (strcmp(ours, theirs) == 0 ||
                       (stat(ours, &a) == 0 && stat(theirs, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino));
 }
@@ -266,7 +267,7 @@ static int set_up(const struct mplog_options *o)
     int error = mpl_options_resolve(&next.options, o, true);
     if (error)
         return error;
-    if (has_inherited() && is_same_file(&next.options, &current))
+    if (has_inherited() && is_served_by(&next.options, &current))
         return mpl_process_membership() == MPL_PROCESS_MEMBER ? 0 : join_inherited();
     if (mpl_process_membership() == MPL_PROCESS_MEMBER && current.is_creator &&
         mpl_options_equal(&next.options, &current.options))
