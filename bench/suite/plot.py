@@ -33,7 +33,7 @@ class Axis:
     def __init__(self, least, most, begin, end, is_logarithmic):
         self.is_logarithmic = is_logarithmic
         self.least = 10 ** math.floor(math.log10(least)) if is_logarithmic else 0.0
-        self.most = 10 ** math.ceil(math.log10(most * 1.001)) if is_logarithmic else most * 1.1
+        self.most = 10 ** math.ceil(math.log10(most) - 1e-9) if is_logarithmic else most * 1.1
         self.begin, self.end = begin, end
 
     def place(self, value):

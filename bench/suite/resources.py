@@ -23,11 +23,12 @@ def idle(runner):
     runner.table(["", "collector CPU %", "application CPU %", "collector private MiB", "shared MiB",
                   "application + MiB", "threads added"],
                  [[name] + [column(found, key, scale) for key, scale in keys] for name, found in results.items()])
-    one, thousand = results["1 thread"][0], results["1000 threads"][0]
-    runner.target("idle: CPU of the collector", one["collector_cpu_percent"], 0.05, "%")
-    runner.target("private memory of the collector", one["collector_private_bytes"] * MIB, 1, "MiB")
-    runner.target("threads added to the application", one["app_threads_added"], 0, "")
-    runner.target("1,000 threads: shared memory", thousand["session_bytes"] * MIB, 128, "MiB")
+    for what, limit, name, key, scale, unit in (
+            ("idle: CPU of the collector", 0.05, "1 thread", "collector_cpu_percent", 1, "%"),
+            ("private memory of the collector", 1, "1 thread", "collector_private_bytes", MIB, "MiB"),
+            ("threads added to the application", 0, "1 thread", "app_threads_added", 1, ""),
+            ("1,000 threads: shared memory", 128, "1000 threads", "session_bytes", MIB, "MiB")):
+        runner.target(what, limit, lambda pick, cell=column(results[name], key, scale): pick(cell), unit)
 
 
 def whole(runner, program):
