@@ -190,14 +190,23 @@ static bool grow(struct mpl_sink *s, uint64_t bytes)
     return wanted <= s->batch_data_bytes || resize(s, larger > wanted ? larger : wanted);
 }
 
-/* One batch is no larger than it is at first, unless it is one line alone. */
+/* Bytes that a batch may have: no more than at first, unless it is one line alone, or waits for its file. */
+static uint64_t bytes_max(const struct mpl_sink *s)
+{
+    bool is_bounded = s->batch_data_bytes > MPL_BATCH_DATA_BYTES && !mpl_batch_is_pending(s);
+    return is_bounded ? MPL_BATCH_DATA_BYTES : s->batch_data_bytes;
+}
+
+uint32_t mpl_batch_ends_left(const struct mpl_sink *s)
+{
+    uint32_t most = mpl_batch_is_pending(s) ? s->ends_allocated : MPL_BATCH_ENDS;
+    return s->count < most ? most - s->count : 0;
+}
+
 static bool has_room(const struct mpl_sink *s, uint64_t bytes)
 {
-    uint64_t most = s->batch_data_bytes;
-    if (mpl_batch_is_pending(s))
-        return s->count < s->ends_allocated && bytes <= most - s->len;
-    most = s->count > 0 && most > MPL_BATCH_DATA_BYTES ? MPL_BATCH_DATA_BYTES : most;
-    return s->count < MPL_BATCH_ENDS && s->len <= most && bytes <= most - s->len;
+    uint64_t most = s->count == 0 ? s->batch_data_bytes : bytes_max(s);
+    return mpl_batch_ends_left(s) > 0 && s->len <= most && bytes <= most - s->len;
 }
 
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes)
@@ -214,15 +223,34 @@ enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes)
     return bytes < UINT32_MAX && resize(s, bytes) ? MPL_APPENDED : MPL_APPEND_LOST;
 }
 
+struct mpl_text mpl_batch_room(const struct mpl_sink *s)
+{
+    uint64_t most = s->batch ? bytes_max(s) : 0;
+    if (s->len >= most)
+        return (struct mpl_text){NULL, 0, 0};
+    return (struct mpl_text){mpl_batch_data(s->batch) + s->len, 0, most - s->len};
+}
+
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line)
 {
     if (s->count == 0)
         s->oldest_stamp = line->stamp;
-    memcpy(mpl_batch_data(s->batch) + s->len, bytes.ptr, bytes.len);
+    char *to = mpl_batch_data(s->batch) + s->len;
+    if (to != bytes.ptr) /* mpl_batch_room */
+        memcpy(to, bytes.ptr, bytes.len);
     s->len += bytes.len;
     mpl_batch_ends(s->batch)[s->count++] = (uint32_t)s->len;
     s->own_count += line->is_own;
     s->has_error_record |= line->level >= MPL_LEVEL_ERROR;
+}
+
+void mpl_batch_taken(struct mpl_sink *s, uint32_t count, uint64_t bytes, bool has_error_record, uint64_t first_stamp)
+{
+    if (s->count == 0)
+        s->oldest_stamp = first_stamp;
+    s->len += bytes;
+    s->count += count;
+    s->has_error_record |= has_error_record;
 }
 
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)

@@ -218,6 +218,14 @@ static struct mpl_str encode(struct mpl_sink *s, struct mpl_str line)
     return (struct mpl_str){t.data, t.len};
 }
 
+struct mpl_text mpl_sink_room(struct mpl_sink *s)
+{
+    struct mpl_text room = {NULL, 0, 0};
+    if (!s->is_stream && mpl_encoding_is_utf8(s->encoding))
+        room = mpl_batch_room(s);
+    return room.cap > 0 ? room : (struct mpl_text){s->line, 0, s->line_cap};
+}
+
 enum mpl_append mpl_sink_offer(struct mpl_sink *s, struct mpl_str line)
 {
     s->offered = encode(s, line);
