@@ -140,15 +140,33 @@ enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes)
     return bytes < UINT32_MAX && resize(s, bytes) ? MPL_APPENDED : MPL_APPEND_LOST;
 }
 
+struct mpl_text mpl_batch_room(const struct mpl_sink *s)
+{
+    if (!s->batch || (s->count == 0 && mpl_batch_is_pending(s)))
+        return (struct mpl_text){NULL, 0, 0};
+    return (struct mpl_text){mpl_batch_data(s->batch) + s->len, 0, s->batch_data_bytes - s->len};
+}
+
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line)
 {
     if (s->count == 0)
         s->oldest_stamp = line->stamp;
-    memcpy(mpl_batch_data(s->batch) + s->len, bytes.ptr, bytes.len);
+    char *to = mpl_batch_data(s->batch) + s->len;
+    if (to != bytes.ptr) /* mpl_batch_room */
+        memcpy(to, bytes.ptr, bytes.len);
     s->len += bytes.len;
     mpl_batch_ends(s->batch)[s->count++] = (uint32_t)s->len;
     s->own_count += line->is_own;
     s->has_error_record |= line->level >= MPL_LEVEL_ERROR;
+}
+
+void mpl_batch_taken(struct mpl_sink *s, uint32_t count, uint64_t bytes, bool has_error_record, uint64_t first_stamp)
+{
+    if (s->count == 0)
+        s->oldest_stamp = first_stamp;
+    s->len += bytes;
+    s->count += count;
+    s->has_error_record |= has_error_record;
 }
 
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)

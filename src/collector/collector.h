@@ -5,6 +5,7 @@
  *
  *     pass.c     look at news, attention and hot rings; merge; emit; cool
  *     merge.c    the heap of rings by stamp
+ *     run.c      many records of one ring that are as usual, to one file
  *     emit.c     record -> attributes -> line -> sinks
  *     commit.c   decide a batch, release the rings, write
  *     account.c  how many records came to what
@@ -113,6 +114,15 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
 /* The ring is looked at in every pass from now on. */
 void mpl_pass_heat(struct mpl_collector *c, struct mpl_ring_view *r);
 void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r);
+
+/* ---- run.c ---- */
+
+/* The file that records for all sinks go to, if it is the only sink for them, works, and is in UTF-8; else NULL. */
+struct mpl_sink *mpl_run_sink(const struct mpl_collector *c);
+
+/* Puts records of `r` into the batch of `s`, which is that file, and moves r->pos behind them: as many, from none on,
+ * as have keys below `limit` and are as nearly all are. As mpl_emit_record for each would do. */
+void mpl_run(struct mpl_collector *c, struct mpl_ring_view *r, struct mpl_sink *s, uint64_t limit);
 
 /* ---- emit.c ---- */
 

@@ -40,6 +40,17 @@ void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r)
     }
 }
 
+/* Whose names the member's own losses are told under: its first thread that has written any. The first ring is the one
+ * for signal handlers. */
+static const struct mpl_ring_view *named_ring(const struct mpl_member_view *m)
+{
+    for (uint32_t i = 1; i < m->ring_count; i++) {
+        if (m->ring[i]->process_len > 0)
+            return m->ring[i];
+    }
+    return m->ring_count ? m->ring[0] : NULL;
+}
+
 void mpl_loss_report_member(struct mpl_collector *c, struct mpl_member_view *m)
 {
     static const char *const causes[MPL_SEGMENT_LOSSES] = {
@@ -51,7 +62,7 @@ void mpl_loss_report_member(struct mpl_collector *c, struct mpl_member_view *m)
         uint64_t more = lost - m->lost_reported[cause];
         if (more == 0)
             continue;
-        if (!mpl_emit_notice(c, UINT32_MAX, more, m, m->ring_count ? m->ring[0] : NULL, "%" PRIu64 " %s lost: %s", more,
+        if (!mpl_emit_notice(c, UINT32_MAX, more, m, named_ring(m), "%" PRIu64 " %s lost: %s", more,
                              more == 1 ? "record was" : "records were", causes[cause]))
             return;
         m->lost_reported[cause] = lost;

@@ -202,8 +202,20 @@ static void gather(struct mpl_collector *c)
 static void emit_run(struct mpl_collector *c)
 {
     struct mpl_ring_view *r = c->heap.entry[0].ring;
-    uint64_t key;
+    struct mpl_sink *only = mpl_run_sink(c);
+    uint64_t key, others = mpl_heap_next_key(&c->heap), limit = others < c->now_stamp ? others : c->now_stamp;
     do {
+        uint64_t before = r->pos;
+        if (only)
+            mpl_run(c, r, only, limit);
+        if (r->pos != before) {
+            if (!next_key(c, r, &key)) {
+                mpl_heap_remove_first(&c->heap);
+                return;
+            }
+            c->heap.entry[0].key = key;
+            continue;
+        }
         if (!mpl_emit_record(c, r))
             return; /* blocked */
         r->pos += r->record_bytes;

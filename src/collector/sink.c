@@ -224,6 +224,14 @@ void mpl_sink_count_lost(struct mpl_sink *s, const struct mpl_line *line, uint64
     s->account->untold += weight;
 }
 
+struct mpl_text mpl_sink_room(struct mpl_sink *s)
+{
+    struct mpl_text room = {NULL, 0, 0};
+    if (!s->is_stream && mpl_encoding_is_utf8(s->encoding))
+        room = mpl_batch_room(s);
+    return room.cap > 0 ? room : (struct mpl_text){s->line, 0, s->line_cap};
+}
+
 enum mpl_append mpl_sink_offer(struct mpl_sink *s, struct mpl_str line, bool may_wait)
 {
     s->offered = encode(s, line);

@@ -101,6 +101,10 @@ int mpl_sink_open_file(struct mpl_sink *s);
  * not take it. */
 enum mpl_append mpl_sink_offer(struct mpl_sink *s, struct mpl_str line, bool may_wait);
 
+/* Memory for a line in UTF-8, which is good until the next line is taken or decided; where it can be, the very place it
+ * belongs to. */
+struct mpl_text mpl_sink_room(struct mpl_sink *s);
+
 /* Appends the line that was offered last and found room. */
 void mpl_sink_take(struct mpl_sink *s, const struct mpl_line *line);
 
@@ -118,7 +122,10 @@ void mpl_sink_decided(struct mpl_sink *s);
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
 void mpl_batch_close(struct mpl_sink *s);
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes);
+struct mpl_text mpl_batch_room(const struct mpl_sink *s); /* cap 0: there is none */
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line);
+/* `count` records were laid into that room, and their ends into mpl_batch_ends. */
+void mpl_batch_taken(struct mpl_sink *s, uint32_t count, uint64_t bytes, bool has_error_record, uint64_t first_stamp);
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag);
 
 /* Is there something decided that is not in the file yet? */

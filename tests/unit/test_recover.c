@@ -312,7 +312,7 @@ static void removal_is_finished_by_the_next(void)
     CHECK(end.is_removed);
     CHECK(lstat(hand_session.dir, &st) < 0);
     mpl_process_lock();
-    mpl_member_leave(&hand_session);
+    mpl_member_leave(&hand_session, MPL_PROCESS_DETACHED);
     mpl_process_unlock();
     close(hand_session.control_fd);
     unlink(hand_log);
