@@ -413,7 +413,7 @@ static struct mpl_producer *begin_nested(bool *is_nested)
 struct mpl_producer *mpl_producer_begin(bool *is_nested)
 {
     struct mpl_producer *p = mpl_thread.producer;
-    *is_nested = mpl_thread.is_in_slow_path || mpl_process_is_locked_here() || busy_of(p) != MPL_BUSY_NOT;
+    *is_nested = mpl_thread.is_in_slow_path || mpl_process_is_in_section_here() || busy_of(p) != MPL_BUSY_NOT;
     if (*is_nested)
         return begin_nested(is_nested);
     mpl_thread.is_in_slow_path = true;
