@@ -308,8 +308,37 @@ static inline uint64_t mplpy_dict_version(PyObject *dict)
     _Pragma("GCC diagnostic pop")
 }
 
+/* What is compared at each call: all in one place. */
+#define MPLPY_WORLD_TYPES 5 /* a change of logging.Logger shows in the two that derive from it */
+struct mplpy_world {
+    uint64_t logging_version, threading_version;
+    PyObject *logging, *threading; /* dictionaries of the modules */
+    PyTypeObject *type[MPLPY_WORLD_TYPES];
+    unsigned tag[MPLPY_WORLD_TYPES];
+    bool is_standard; /* as of these versions */
+    bool has_tags;    /* else some type has no version to be had, and is looked at each time */
+};
+extern struct mplpy_world mplpy_world;
+
+/* In one expression without branches, since all of it is in the cache and nearly always true. */
+static inline bool mplpy_world_is_unchanged(void)
+{
+    const struct mplpy_world *w = &mplpy_world;
+    uint64_t changes = (mplpy_dict_version(w->logging) ^ w->logging_version) |
+                       (mplpy_dict_version(w->threading) ^ w->threading_version) |
+                       (mplpy_type_tag(w->type[0]) ^ w->tag[0]) | (mplpy_type_tag(w->type[1]) ^ w->tag[1]) |
+                       (mplpy_type_tag(w->type[2]) ^ w->tag[2]) | (mplpy_type_tag(w->type[3]) ^ w->tag[3]) |
+                       (mplpy_type_tag(w->type[4]) ^ w->tag[4]);
+    return changes == 0 && w->has_tags;
+}
+
+bool mplpy_world_look(void);
+
 /* Is everything as the standard library made it? Looks again where something has changed. */
-bool mplpy_world_is_standard(void);
+static inline bool mplpy_world_is_standard(void)
+{
+    return mplpy_likely(mplpy_world_is_unchanged()) ? mplpy_world.is_standard : mplpy_world_look();
+}
 
 /* The same of logging.Formatter alone: does it show what the collector would? */
 bool mplpy_world_formatter_is_standard(void);
@@ -341,8 +370,9 @@ struct mplpy_state {
     bool is_fast;  /* and the path leads to handlers of ours alone */
     bool is_disabled;
     PyObject *cache; /* owned */
-    /* Standard levels that are known to be disabled, bit by bit, as long as the versions are these. */
-    unsigned disabled_levels, type_tag;
+    /* Standard levels that are known to be disabled, or to be enabled with a fast path, bit by bit, as long as the
+     * versions are these. */
+    unsigned disabled_levels, enabled_levels, type_tag;
     uint64_t cache_version;
     struct mpl_logger *core;
     unsigned need; /* what the formats of the handlers show */

@@ -245,7 +245,7 @@ void mplpy_state_refresh(struct mplpy_state *s)
     unsigned generation = mplpy_generation;
     drop_path(s);
     s->is_fast = s->is_plain = false;
-    s->disabled_levels = 0;
+    s->disabled_levels = s->enabled_levels = 0;
     s->is_disabled = is_true(s->logger, mplpy_name.disabled);
     PyObject *cache = PyObject_GetAttr(s->logger, mplpy_name._cache);
     if (cache && PyDict_CheckExact(cache)) {
