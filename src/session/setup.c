@@ -48,7 +48,10 @@ static void forked(void)
     mpl_collector_thread_forget();
 }
 
-static void need_collector(void) { mpl_session_start_collector(&current, MPL_START_ONLY); }
+static void need_collector(bool is_in_handler)
+{
+    mpl_session_start_collector(&current, is_in_handler ? MPL_START_HELPER : MPL_START_ONLY);
+}
 
 static int set_up_default(void);
 
@@ -160,9 +163,9 @@ static void close_current(void)
 }
 
 /* The collector is to notice that we have gone: if there is none, nobody would remove the session. */
-static void leave_current(void)
+static void leave_current(enum mpl_membership next_membership)
 {
-    mpl_member_leave(&current);
+    mpl_member_leave(&current, next_membership);
     mpl_session_start_collector(&current, MPL_START_NOW);
     close_current();
 }
@@ -171,7 +174,7 @@ static void leave_current(void)
 static void switch_to(struct mpl_entry *e)
 {
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
-        leave_current();
+        leave_current(MPL_PROCESS_MEMBER);
     current = next;
     current.pipe_fd = -1;
     /* The strings of the options lie in the struct itself. */
@@ -359,7 +362,7 @@ static bool need_collector_locked(void)
         return false;
     bool is_member = mpl_process_membership() == MPL_PROCESS_MEMBER;
     if (is_member)
-        need_collector();
+        need_collector(false);
     mpl_process_unlock();
     return is_member;
 }
@@ -371,6 +374,8 @@ int mpl_session_flush(int timeout_ms)
     if (!mpl_process_lock())
         return -EDEADLK;
     bool is_member = mpl_process_membership() == MPL_PROCESS_MEMBER;
+    if (is_member)
+        mpl_producer_report_losses();
     mpl_process_unlock();
     if (!is_member)
         return 0;
@@ -400,7 +405,7 @@ void mpl_session_shutdown(void)
     if (!mpl_process_lock())
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
-        leave_current();
+        leave_current(MPL_PROCESS_DETACHED);
     mpl_process_set_membership(MPL_PROCESS_DETACHED);
     mpl_process_unlock();
 }
