@@ -165,7 +165,7 @@ static void create_session(void)
         take_snapshot(f);
     find_offsets();
     FUZZ_CHECK(mpl_process_lock());
-    mpl_member_leave(&hand_session);
+    mpl_member_leave(&hand_session, MPL_PROCESS_DETACHED);
     mpl_process_unlock();
     close(hand_session.control_fd);
 }

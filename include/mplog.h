@@ -26,9 +26,17 @@
  *
  * Every function may be called from any thread. A log call never fails, prints or waits for a disk; it preserves errno,
  * is no cancellation point, and may be made before set-up, after shutdown, in a forked child of a multithreaded parent,
- * and in a signal handler (a record that interrupts another log call of the same thread is counted as lost). All other
- * functions are neither async-signal-safe nor to be called in a forked child of a multithreaded parent while another
- * thread might have been inside them, unless their text says so.
+ * and in a signal handler, also one that has interrupted another log call of its thread, or set-up or shutdown: its
+ * record stands between those around it, or is counted as lost, where no memory for it is to be had without a lock that
+ * the interrupted code may hold. Set up, or log once, before: a first call allocates memory, as does one that has to
+ * start a collector's thread. A child that a handler forks in the middle of a log call must not return from it.
+ *
+ * A log call needs 4 KiB of stack; 8 KiB the first one of a process, and those in a handler that has interrupted set-up
+ * or the like; 12 KiB those with floating-point numbers after shutdown. An alternate stack for handlers needs, besides,
+ * what the kernel puts there: sysconf(_SC_MINSIGSTKSZ), up to 3.5 KiB with AVX-512.
+ *
+ * All other functions are neither async-signal-safe nor to be called in a forked child of a multithreaded parent while
+ * another thread might have been inside them, unless their text says so.
  *
  * The environment has the last word over options: MPLOG_LEVEL, MPLOG_LOG_FILE, MPLOG_MAX_BYTES ... for each field of
  * struct mplog_options, in capital letters. Set-id programs ignore it.
@@ -127,7 +135,8 @@ struct mplog_options {
     /* Directory for shared memory. Default: the first that works of /dev/shm, $XDG_RUNTIME_DIR, /tmp. */
     const char *ring_dir;
 
-    /* A thread's ring grows from 64 KiB up to this: default 4 MiB. Larger messages get a ring of their own. */
+    /* A thread's ring grows from 64 KiB up to this: default 4 MiB. Larger messages get a ring of their own. As many
+     * bytes of lines wait for a file that cannot be written, while other files or streams take them. */
     long long ring_max_bytes;
 
     /* Memory for rings per process: default 96 MiB. Beyond it threads share a ring. */

@@ -16,6 +16,7 @@
 #include "config/options.h"
 #include "producer/log.h"
 #include "producer/logger.h"
+#include "producer/nested.h"
 #include "producer/process.h"
 #include "producer/producer.h"
 #include "session/recover.h"
@@ -52,6 +53,7 @@ void mplog_set_process_name(const char *name)
     int saved_errno = errno;
     if (mpl_process_lock()) {
         mpl_process_set_name(name ? name : "");
+        mpl_nested_prepare();
         mpl_process_unlock();
     }
     errno = saved_errno;

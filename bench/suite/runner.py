@@ -149,7 +149,11 @@ class Runner:
     def target(self, what, limit, value, unit="x"):
         """`value`: a function of how to pick a number from a cell. By the least of each, what others do on the machine
         at the same time matters less."""
-        self.targets.append((what, value(lambda cell: cell.median), value(lambda cell: cell.least), limit, unit))
+        self.targets.append((what, value(lambda cell: cell.median), value(lambda cell: cell.least), limit, unit, False))
+
+    def at_least(self, what, limit, value, unit="x"):
+        """The same where more is better."""
+        self.targets.append((what, value(lambda cell: cell.median), value(lambda cell: cell.least), limit, unit, True))
 
     def bars(self, name, title, unit, rows, is_logarithmic=True):
         """A plot of (label, Cell) rows."""
@@ -186,8 +190,9 @@ class Runner:
             self.say("\ntargets:")
             self.table(["", "by medians", "by the least", "target", ""],
                        [[what, "%s %s" % (short(median), unit), "%s %s" % (short(least), unit),
-                         "%s %s" % (short(limit), unit), "met" if median <= limit else "NOT met"]
-                        for what, median, least, limit, unit in self.targets])
+                         "%s %s %s" % (">=" if is_least else "<=", short(limit), unit),
+                         "met" if (median >= limit if is_least else median <= limit) else "NOT met"]
+                        for what, median, least, limit, unit, is_least in self.targets])
         self.say("\nraw data and plots: %s" % self.data_dir)
         if self.busiest > os.cpu_count():
             self.say("!! the machine was busy: load %.1f with %d CPUs; times are those of a busy machine"

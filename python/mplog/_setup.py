@@ -99,7 +99,7 @@ def _try_format(fmt, date_format, style):
         formatter.format(logging.LogRecord("", logging.INFO, "", 0, "", None, None))
     except KeyError:
         pass
-    except (ValueError, TypeError, IndexError, AttributeError) as e:
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as e:
         if "field not found" not in str(e):
             raise ValueError("format_string: %r: %s" % (fmt, e)) from None
 
@@ -141,6 +141,27 @@ def _is_inheriting():
 
 def _is_child():
     return getattr(_process(), "_parent_pid", None) is not None
+
+
+# ---- loggers ----
+
+def born_fast(name):
+    """The logger of that name, made with our class, if there is none yet; else None.
+
+    A logger that is given its class later has its attributes in a dictionary of its own from then on (3.11 and later),
+    and the interpreter looks its methods up anew at each call.
+    """
+    manager = logging.Logger.manager
+    if type(name) is not str or isinstance(manager.loggerDict.get(name), logging.Logger):
+        return None
+    with logging._lock:
+        if manager.loggerClass is not None or logging.getLoggerClass() is not logging.Logger:
+            return None
+        manager.loggerClass = _mplog.Logger
+        try:
+            return logging.getLogger(name)
+        finally:
+            manager.loggerClass = None
 
 
 # ---- root ----
@@ -252,14 +273,22 @@ def _differs(options):
     return False
 
 
+def _has_set_up():
+    """Has somebody called setup_logging in the session? Handlers with files of their own begin one that has no output
+    besides these: it is no answer to a set-up, and no reason to take over the root logger.
+    """
+    options = _mplog.options()
+    return options["log_file"] is not None or options["log_to_stderr"]
+
+
 def setup(options, style, force, accelerate, flush_before_traceback):
     with _lock:
-        if _is_inheriting() and _join(True):
+        if _is_inheriting() and _join(True) and _has_set_up():
             _install(_mplog.options()["level"])
             return
         options = check_options(options)
         _settle_format(options, style)
-        if _is_child() and _join(True):
+        if _is_child() and _join(True) and _has_set_up():
             is_new = _Root.handler is None
             _install(_mplog.options()["level"])
             if _differs(options) and not is_new:
@@ -298,11 +327,12 @@ def ensure_session():
 
 
 def join(asks_parents):
-    """Joins an inherited session and listens on the root logger. False: there is none."""
+    """Joins an inherited session and, after a set-up, listens on the root logger. False: there is none."""
     with _lock:
         if not _join(asks_parents):
             return False
-        _install(_mplog.options()["level"])
+        if _has_set_up():
+            _install(_mplog.options()["level"])
         return True
 
 

@@ -88,6 +88,9 @@ int mpl_cformat_parse(struct mpl_cformat *f, struct mpl_str format);
 void mpl_cformat_render(const struct mpl_cformat *f, struct mpl_str format, const struct mpl_arg *args, int error,
                         struct mpl_text *out);
 
+/* Of the word an integer travels in, above the type that the length modifier names; they may be anything. */
+unsigned mpl_cformat_unused_bits(uint8_t length);
+
 /* Fetches the arguments that `f` names from `ap`. Strings stay where they are (views); a wide string is {pointer, 0} in
  * str, to be converted with mpl_cformat_wide. */
 void mpl_cformat_fetch(const struct mpl_cformat *f, va_list ap, struct mpl_arg *args);

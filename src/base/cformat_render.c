@@ -5,13 +5,10 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/fixed.h"
 #include "base/utf8.h"
 
 #define OCTAL_DIGITS_MAX 22 /* of 2^64 - 1; the longest of all bases */
-
-/* 10^19 is the largest power of ten in 64 bits; times 53 bits of a double it still fits 128. */
-#define FIXED_PRECISION_MAX 19
-#define FIXED_TEXT_MAX (1 + 20 + 1 + FIXED_PRECISION_MAX) /* sign, digits of 2^64, point */
 
 /* Binary digits behind the point in the smallest number of a type: as many decimal ones it has at most. */
 #define DOUBLE_PLACES (DBL_MANT_DIG - DBL_MIN_EXP)
@@ -97,8 +94,7 @@ static struct mpl_str sign_of(const struct layout *l, bool is_negative)
     return l->flags & MPL_CFORMAT_SPACE ? MPL_STR(" ") : MPL_STR("");
 }
 
-/* Of a word, above the type that the length modifier names; they may be anything. */
-static unsigned unused_bits(uint8_t length)
+unsigned mpl_cformat_unused_bits(uint8_t length)
 {
     static const uint8_t size[] = {
         [MPL_LENGTH_INT] = sizeof(int),
@@ -115,14 +111,14 @@ static unsigned unused_bits(uint8_t length)
 
 static uint64_t unsigned_value(uint64_t word, uint8_t length)
 {
-    unsigned unused = unused_bits(length);
+    unsigned unused = mpl_cformat_unused_bits(length);
     return word << unused >> unused;
 }
 
 /* gcc and clang shift negative numbers arithmetically, which spreads the sign. */
 static int64_t signed_value(uint64_t word, uint8_t length)
 {
-    unsigned unused = unused_bits(length);
+    unsigned unused = mpl_cformat_unused_bits(length);
     return (int64_t)(word << unused) >> unused;
 }
 
@@ -224,83 +220,18 @@ static void append_error(struct mpl_text *out, const struct layout *l, const str
     append_string(out, l, c, mpl_str_from(mpl_errno_text(error, text, sizeof text)));
 }
 
-static const uint64_t powers_of_ten[FIXED_PRECISION_MAX + 1] = {
-    1u,
-    10u,
-    100u,
-    1000u,
-    10000u,
-    100000u,
-    1000000u,
-    10000000u,
-    100000000u,
-    1000000000u,
-    10000000000u,
-    100000000000u,
-    1000000000000u,
-    10000000000000u,
-    100000000000000u,
-    1000000000000000u,
-    10000000000000000u,
-    100000000000000000u,
-    1000000000000000000u,
-    10000000000000000000u,
-};
-
-/* A double's magnitude, rounded to `precision` places: `whole`, and the digits behind the point as a number. */
-struct fixed {
-    uint64_t whole, places;
-};
-
-/* Rounds the exact value half to even: mantissa * 2^-shift has (mantissa mod 2^shift) / 2^shift behind the point; times
- * 10^precision that is an integer, `places`, and a rest, and nothing is lost on the way. False: not below 2^64. */
-static bool fixed_from_bits(struct fixed *fixed, uint64_t bits, unsigned precision)
-{
-    const uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
-    const unsigned exponent = (unsigned)(bits >> 52) & 0x7ff;
-    const uint64_t mantissa = exponent ? fraction | UINT64_C(1) << 52 : fraction;
-    const int shift = 1075 - (int)(exponent ? exponent : 1);
-    if (shift <= 0) {
-        *fixed = (struct fixed){shift >= -11 ? mantissa << -shift : 0, 0};
-        return shift >= -11;
-    }
-    fixed->whole = shift < 64 ? mantissa >> shift : 0;
-    fixed->places = 0;
-    if (shift > 117) /* the product below is less than 2^53 * 10^19 < 2^117: less than half a place */
-        return true;
-    const unsigned __int128 one = 1;
-    const unsigned __int128 product = (mantissa & ((one << shift) - 1)) * powers_of_ten[precision];
-    const unsigned __int128 rest = product & ((one << shift) - 1), half = one << (shift - 1);
-    fixed->places = (uint64_t)(product >> shift);
-    const bool is_odd = (precision ? fixed->places : fixed->whole) & 1;
-    if (rest > half || (rest == half && is_odd))
-        fixed->places++;
-    if (fixed->places == powers_of_ten[precision]) {
-        fixed->places = 0;
-        fixed->whole++;
-    }
-    return true;
-}
-
-/* %f in 20 ns against libc's 139. False, and nothing is written: the value or the precision is too large for it. */
+/* False, and nothing is written: the value or the precision is too large for it. */
 static bool append_fixed(struct mpl_text *out, const struct layout *l, uint64_t bits)
 {
     const unsigned precision = l->precision < 0 ? 6 : (unsigned)l->precision; /* 6: the C standard's default */
-    char text[FIXED_TEXT_MAX];
-    /* Only padding has to know the length first. */
-    struct mpl_text t = {text, 0, sizeof text}, *to = l->width ? &t : out;
-    const struct mpl_str sign = sign_of(l, bits >> 63);
-    struct fixed fixed;
-    if (precision > FIXED_PRECISION_MAX || !fixed_from_bits(&fixed, bits, precision))
+    char text[MPL_FIXED_TEXT_MAX];
+    const char *end = precision <= MPL_FIXED_PRECISION_MAX ? mpl_fixed_put(text, bits & INT64_MAX, precision) : NULL;
+    if (!end)
         return false;
-    mpl_text_str(to, sign);
-    mpl_text_u64(to, fixed.whole);
-    if (precision > 0 || l->flags & MPL_CFORMAT_ALT)
-        mpl_text_char(to, '.');
-    if (precision > 0)
-        mpl_text_padded(to, fixed.places, precision);
-    if (l->width)
-        append_number(out, l, &(struct number){.prefix = sign, .digits = {text + sign.len, t.len - sign.len}});
+    append_number(out, l, &(struct number){.prefix = sign_of(l, bits >> 63),
+                                           .digits = {text, (size_t)(end - text)},
+                                           .exponent = precision == 0 && l->flags & MPL_CFORMAT_ALT ? MPL_STR(".")
+                                                                                                    : MPL_STR("")});
     return true;
 }
 

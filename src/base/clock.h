@@ -11,7 +11,7 @@
 #include <time.h>
 
 enum mpl_clock_kind {
-    MPL_CLOCK_MONOTONIC = 1, /* stamps are ns */
+    MPL_CLOCK_MONOTONIC = 1, /* stamps are ns, moved up by MPL_STAMP_LEAST */
     MPL_CLOCK_COUNTER = 2,   /* x86: TSC; arm64: the virtual counter */
 };
 
@@ -37,6 +37,9 @@ static inline int64_t mpl_clock_wall_ns(void)
     return (int64_t)t.tv_sec * INT64_C(1000000000) + (int64_t)t.tv_nsec;
 }
 
+/* Added and not set as a bit: stamps must grow with the clock. */
+static inline uint64_t mpl_clock_stamp_of_monotonic(uint64_t ns) { return ns + MPL_STAMP_LEAST; }
+
 static inline uint64_t mpl_clock_stamp(uint32_t kind)
 {
 #if defined(__x86_64__)
@@ -50,7 +53,7 @@ static inline uint64_t mpl_clock_stamp(uint32_t kind)
     }
 #endif
     (void)kind;
-    return mpl_clock_monotonic_ns() | MPL_STAMP_LEAST;
+    return mpl_clock_stamp_of_monotonic(mpl_clock_monotonic_ns());
 }
 
 /* A stamp that is taken before any later load of this thread: what the collector's T0 must be. */

@@ -10,8 +10,6 @@ static const char digit_pairs[201] = "000102030405060708091011121314151617181920
                                      "50515253545556575859606162636465666768697071727374"
                                      "75767778798081828384858687888990919293949596979899";
 
-#define U64_DIGITS_MAX 20 /* of 2^64 - 1 */
-
 void mpl_text_fill(struct mpl_text *t, char c, size_t n)
 {
     if (t->len < t->cap)
@@ -22,16 +20,20 @@ void mpl_text_fill(struct mpl_text *t, char c, size_t n)
 /* Writes the digits so that they end at `end`; returns where they begin. */
 static char *digits_before(char *end, uint64_t value)
 {
-    while (value >= 100) {
+    for (; value > UINT32_MAX; value /= 100) {
         end -= 2;
         memcpy(end, digit_pairs + value % 100 * 2, 2);
-        value /= 100;
     }
-    if (value >= 10) {
+    uint32_t small = (uint32_t)value; /* divided twice as fast */
+    for (; small >= 100; small /= 100) {
         end -= 2;
-        memcpy(end, digit_pairs + value * 2, 2);
+        memcpy(end, digit_pairs + small % 100 * 2, 2);
+    }
+    if (small >= 10) {
+        end -= 2;
+        memcpy(end, digit_pairs + small * 2, 2);
     } else {
-        *--end = (char)('0' + value);
+        *--end = (char)('0' + small);
     }
     return end;
 }
@@ -41,7 +43,7 @@ static bool has_room(const struct mpl_text *t, size_t n) { return t->len <= t->c
 /* 77/256 is a little more than log10(2): right, or one too many. */
 static unsigned digit_count(uint64_t value)
 {
-    static const uint64_t least[U64_DIGITS_MAX] = {0,
+    static const uint64_t least[MPL_DIGITS_MAX] = {0,
                                                    10,
                                                    100,
                                                    1000,
@@ -65,15 +67,20 @@ static unsigned digit_count(uint64_t value)
     return n + (value >= least[n]);
 }
 
+char *mpl_digits_put(char *to, uint64_t value)
+{
+    unsigned n = digit_count(value);
+    digits_before(to + n, value);
+    return to + n;
+}
+
 void mpl_text_u64(struct mpl_text *t, uint64_t value)
 {
-    if (has_room(t, U64_DIGITS_MAX)) {
-        unsigned n = digit_count(value);
-        t->len += n;
-        digits_before(t->data + t->len, value);
+    if (has_room(t, MPL_DIGITS_MAX)) {
+        t->len = (size_t)(mpl_digits_put(t->data + t->len, value) - t->data);
         return;
     }
-    char digits[U64_DIGITS_MAX], *end = digits + sizeof digits, *begin = digits_before(end, value);
+    char digits[MPL_DIGITS_MAX], *end = digits + sizeof digits, *begin = digits_before(end, value);
     mpl_text_append(t, begin, (size_t)(end - begin));
 }
 
@@ -87,23 +94,25 @@ void mpl_text_i64(struct mpl_text *t, int64_t value)
     }
 }
 
-/* Exactly `width` digits. */
-static void write_padded(char *to, uint64_t value, unsigned width)
+void mpl_digits_put_padded(char *to, uint64_t value, unsigned width)
 {
-    for (; width >= 2; width -= 2, value /= 100)
+    for (; value > UINT32_MAX && width >= 2; width -= 2, value /= 100)
         memcpy(to + width - 2, digit_pairs + value % 100 * 2, 2);
+    uint32_t small = (uint32_t)(width >= 2 ? value : value % 10); /* divided twice as fast */
+    for (; width >= 2; width -= 2, small /= 100)
+        memcpy(to + width - 2, digit_pairs + small % 100 * 2, 2);
     if (width > 0)
-        *to = (char)('0' + value % 10);
+        *to = (char)('0' + small % 10);
 }
 
 void mpl_text_padded(struct mpl_text *t, uint64_t value, unsigned width)
 {
-    if (width <= U64_DIGITS_MAX && has_room(t, U64_DIGITS_MAX) && digit_count(value) <= width) {
-        write_padded(t->data + t->len, value, width);
+    if (width <= MPL_DIGITS_MAX && has_room(t, MPL_DIGITS_MAX) && digit_count(value) <= width) {
+        mpl_digits_put_padded(t->data + t->len, value, width);
         t->len += width;
         return;
     }
-    char digits[U64_DIGITS_MAX], *end = digits + sizeof digits, *begin = digits_before(end, value);
+    char digits[MPL_DIGITS_MAX], *end = digits + sizeof digits, *begin = digits_before(end, value);
     size_t n = (size_t)(end - begin);
     if (n < width)
         mpl_text_fill(t, '0', width - n);

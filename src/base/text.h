@@ -57,6 +57,13 @@ static inline void mpl_text_char(struct mpl_text *t, char c)
 /* `n` times `c`. */
 void mpl_text_fill(struct mpl_text *t, char c, size_t n);
 
+/* Digits into memory that has room for them: decimal, MPL_DIGITS_MAX at most; returns the end. */
+#define MPL_DIGITS_MAX 20u /* of 2^64 - 1 */
+char *mpl_digits_put(char *to, uint64_t value);
+
+/* The last `width` digits, zeros in front. */
+void mpl_digits_put_padded(char *to, uint64_t value, unsigned width);
+
 /* Decimal. */
 void mpl_text_u64(struct mpl_text *t, uint64_t value);
 void mpl_text_i64(struct mpl_text *t, int64_t value);

@@ -5,6 +5,7 @@
  *
  *     pass.c     look at news, attention and hot rings; merge; emit; cool
  *     merge.c    the heap of rings by stamp
+ *     run.c      many records of one ring that are as usual, to one file
  *     emit.c     record -> attributes -> line -> sinks
  *     commit.c   decide a batch, release the rings, write
  *     account.c  how many records came to what
@@ -36,7 +37,8 @@ struct mpl_collector {
     bool is_replaced;
     uint64_t batch_seq; /* decided so far */
     uint64_t horizon_ticks, cold_after_ticks;
-    uint64_t block_timeout_ns, ring_initial_bytes; /* the session's, as they were at the beginning */
+    /* the session's, as they were at the beginning */
+    uint64_t block_timeout_ns, ring_initial_bytes, waiting_bytes_max;
 
     struct mpl_watch *watch; /* NULL: deaths are not watched for (tests) */
     struct mpl_member_view *member[MPL_SLOTS_MAX];
@@ -79,7 +81,7 @@ struct mpl_collector {
 
     struct mpl_sink *sink[MPL_SINKS_MAX];
     uint32_t sink_count;
-    uint32_t sinks_up;     /* mask: opened, and not given up */
+    uint32_t sinks_up;     /* mask: opened, and not at their end */
     uint64_t source_count; /* numbers given out: struct mpl_ring_view */
     uint32_t sinks_shared; /* mask: those that do not stand alone */
 
@@ -114,6 +116,15 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
 void mpl_pass_heat(struct mpl_collector *c, struct mpl_ring_view *r);
 void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r);
 
+/* ---- run.c ---- */
+
+/* The file that records for all sinks go to, if it is the only sink for them, works, and is in UTF-8; else NULL. */
+struct mpl_sink *mpl_run_sink(const struct mpl_collector *c);
+
+/* Puts records of `r` into the batch of `s`, which is that file, and moves r->pos behind them: as many, from none on,
+ * as have keys below `limit` and are as nearly all are. As mpl_emit_record for each would do. */
+void mpl_run(struct mpl_collector *c, struct mpl_ring_view *r, struct mpl_sink *s, uint64_t limit);
+
 /* ---- emit.c ---- */
 
 /* Puts the record at r->pos into the sinks' buffers. False: a sink has no room (c->is_blocked), the record stays. */
@@ -133,8 +144,17 @@ void mpl_commit_touch(struct mpl_collector *c, struct mpl_ring_view *r);
 /* Decides what was filled, gives the rings their space back and starts the writing. False: we have been replaced. */
 bool mpl_commit(struct mpl_collector *c);
 
-/* Writes pending batches, retries failed ones, gives sinks up and takes them back. True: nothing is pending. */
-bool mpl_commit_write(struct mpl_collector *c, uint64_t now_ns);
+/* Writes pending batches, and retries failed ones. */
+void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns);
+
+/* Says of each sink whether it is waited for: not while another one goes on, and no longer than block_timeout_ms. */
+void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns);
+
+/* Is everything that was decided in the files? Those that have failed for block_timeout_ms are not asked. */
+bool mpl_commit_is_written(const struct mpl_collector *c);
+
+/* When a file that fails is to be tried again; UINT64_MAX: none fails. */
+uint64_t mpl_commit_retry_ns(const struct mpl_collector *c);
 
 /* ---- account.c ---- */
 
@@ -145,6 +165,9 @@ void mpl_account_take(struct mpl_collector *c);
 void mpl_account_prepare(struct mpl_collector *c, uint64_t tag);
 
 /* ---- loss.c ---- */
+
+/* That sink will not have the line, which stands for `weight` records. */
+void mpl_loss_count(struct mpl_collector *c, struct mpl_sink *s, const struct mpl_line *line, uint64_t weight);
 
 /* Lines for losses that no line tells of yet. */
 void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r);

@@ -91,6 +91,8 @@ const struct mpl_cformat *mpl_defs_format(struct mpl_def_view *v)
         free(v->format);
         v->format = NULL;
     }
+    bool has_more = v->flags & (MPL_DEF_HAS_ERROR | MPL_DEF_SHOW_ERROR);
+    v->quick = v->format && !has_more ? mpl_quick_of_c(v->format, v->text) : NULL;
     return v->format;
 }
 
@@ -106,6 +108,7 @@ const struct mpl_pyformat *mpl_defs_pyformat(struct mpl_def_view *v)
         free(v->py_format);
         v->py_format = NULL;
     }
+    v->quick = v->py_format ? mpl_quick_of_python(v->py_format, v->text) : NULL;
     return v->py_format;
 }
 
@@ -114,6 +117,7 @@ void mpl_defs_fini(struct mpl_defs *d)
     for (uint32_t i = 0; i < d->count; i++) {
         free(d->view[i]->format);
         free(d->view[i]->py_format);
+        free(d->view[i]->quick);
         free(d->view[i]);
     }
     free(d->view);

@@ -8,6 +8,7 @@
 
 #include "base/cformat.h"
 #include "base/text.h"
+#include "collector/quick.h"
 #include "output/pyformat.h"
 #include "shm/abi.h"
 
@@ -17,6 +18,7 @@ struct mpl_def_view {
     struct mpl_str text, file, function;
     struct mpl_cformat *format;     /* a site's; parsed at its first record. NULL until then, or if it is no format */
     struct mpl_pyformat *py_format; /* the same of a site with MPL_DEF_PYTHON */
+    struct mpl_quick *quick;        /* of either; NULL: none, or not parsed yet */
     bool is_parsed;
     uint32_t hash;
     uint32_t next; /* in the bucket: index + 1 */

@@ -167,23 +167,72 @@ static bool set_full(const struct mpl_raw_record *raw, struct mpl_def_view *site
     return true;
 }
 
-static bool set_attributes(struct mpl_collector *c, struct mpl_ring_view *r, const struct mpl_raw_record *raw,
-                           struct mpl_record *out, struct arguments *args)
+/* What is to become a line: a record, or (ring NULL) one of our own. Attributes are looked up when a sink needs them.
+ */
+struct emission {
+    struct mpl_collector *c;
+    struct mpl_ring_view *ring;
+    const struct mpl_raw_record *raw;
+    struct mpl_quick_message quick; /* quick NULL: none */
+    bool has_record;
+    struct mpl_record *record;
+    struct arguments *args;
+};
+
+static bool set_attributes(struct emission *e)
 {
-    struct mpl_def_view *site = mpl_view_definition(r->member, mpl_ids_site(raw->head.ids), MPL_DEF_SITE, c->dir_fd);
-    set_common(c, r, raw, out);
+    const struct mpl_raw_record *raw = e->raw;
+    struct mpl_def_view *site = mpl_view_definition(e->ring->member, mpl_ids_site(raw->head.ids), MPL_DEF_SITE,
+                                                    e->c->dir_fd);
+    e->has_record = true;
+    set_common(e->c, e->ring, raw, e->record);
     switch (mpl_kind_of(raw->head.kind_words)) {
-    case MPL_RECORD_DEFERRED: return set_deferred(site, raw, out, args);
-    case MPL_RECORD_TEXT: set_site(out, site); return mpl_codec_text(raw, &out->message);
-    case MPL_RECORD_FULL: return set_full(raw, site, out, args);
+    case MPL_RECORD_DEFERRED: return set_deferred(site, raw, e->record, e->args);
+    case MPL_RECORD_TEXT: set_site(e->record, site); return mpl_codec_text(raw, &e->record->message);
+    case MPL_RECORD_FULL: return set_full(raw, site, e->record, e->args);
     default: return false;
+    }
+}
+
+/* A message that may be made without looking at attributes. */
+static void set_quick(struct emission *e)
+{
+    const struct mpl_raw_record *raw = e->raw;
+    const struct mpl_def_view *site;
+    e->quick = (struct mpl_quick_message){NULL, raw->body, raw->body_bytes};
+    if (raw->cut_bytes > 0)
+        return;
+    if (mpl_kind_of(raw->head.kind_words) == MPL_RECORD_TEXT) {
+        e->quick.quick = mpl_quick_text;
+    } else if (mpl_kind_of(raw->head.kind_words) == MPL_RECORD_DEFERRED) {
+        site = mpl_view_known(e->ring->member, mpl_ids_site(raw->head.ids));
+        e->quick.quick = site ? site->quick : NULL;
     }
 }
 
 /* ---- lines ---- */
 
+static bool append_quick_message(const void *arg, struct mpl_text *out) { return mpl_quick_append(arg, out); }
+
+/* len 0: it must go the long way. */
+static struct mpl_str render_quickly(struct mpl_sink *s, const struct emission *e)
+{
+    const struct mpl_pattern_again again = {
+        .source = e->ring->source,
+        .ids = e->raw->head.ids,
+        .created_ns = mpl_clock_wall_of(&e->c->wall, e->raw->head.stamp),
+        .message_fn = append_quick_message,
+        .arg = &e->quick,
+    };
+    struct mpl_text t = mpl_sink_room(s);
+    if (!mpl_pattern_render_again(s->pattern, &again, &s->asctime, &t) || t.len == t.cap)
+        return (struct mpl_str){NULL, 0};
+    t.data[t.len] = '\n';
+    return (struct mpl_str){t.data, t.len + 1};
+}
+
 /* The line of `record` as `s` shows it, newline at its end, in s->line. len 0: out of memory. */
-static struct mpl_str render(struct mpl_sink *s, const struct mpl_record *record)
+static struct mpl_str render_record(struct mpl_sink *s, const struct mpl_record *record)
 {
     for (;;) {
         struct mpl_text t = {s->line, 0, s->line_cap};
@@ -200,67 +249,68 @@ static struct mpl_str render(struct mpl_sink *s, const struct mpl_record *record
     }
 }
 
-static bool can_only_wait(const struct mpl_collector *c)
+/* Into s->rendered. False: the record is damaged. */
+static bool render(struct mpl_sink *s, struct emission *e)
 {
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        if ((c->sinks_up >> i & 1) && !c->sink[i]->is_stream)
-            return false;
-    }
+    s->rendered = e->quick.quick ? render_quickly(s, e) : (struct mpl_str){NULL, 0};
+    if (s->rendered.len > 0)
+        return true;
+    if (!e->has_record && !set_attributes(e))
+        return false;
+    s->rendered = render_record(s, e->record);
     return true;
 }
 
-/* Room for the line in every sink of `takers`, which loses those that will not take it. False: blocked. */
-static bool offer(struct mpl_collector *c, const struct mpl_record *record, uint32_t *takers)
+enum emitted { EMITTED, BLOCKED, DAMAGED };
+
+/* Room for the line in every sink of `takers`, which loses those that will not take it. */
+static enum emitted offer(struct emission *e, uint32_t *takers)
 {
-    bool may_wait = can_only_wait(c);
+    struct mpl_collector *c = e->c;
     uint32_t rendered = 0; /* mask of sinks whose `rendered` is of this record */
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        struct mpl_sink *s = c->sink[i];
-        if (!(*takers >> i & 1))
-            continue;
-        struct mpl_sink *like = c->sink[s->like];
-        if (!(rendered >> s->like & 1))
-            like->rendered = render(like, record);
+    for (uint32_t left = *takers; left; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctz(left);
+        struct mpl_sink *s = c->sink[i], *like = c->sink[s->like];
+        if (!(rendered >> s->like & 1) && !render(like, e))
+            return DAMAGED;
         rendered |= UINT32_C(1) << s->like;
-        enum mpl_append result = like->rendered.len ? mpl_sink_offer(s, like->rendered, may_wait)
-                                                    : MPL_APPEND_LOST;
-        if (result == MPL_APPEND_FULL) {
-            if (s->is_stream || !mpl_commit(c)) {
-                c->is_blocked = true;
-                return false;
-            }
-            return offer(c, record, takers); /* once: after a commit there is room in every batch */
+        enum mpl_append result = like->rendered.len ? mpl_sink_offer(s, like->rendered) : MPL_APPEND_LOST;
+        if (result == MPL_APPEND_WAIT || (result == MPL_APPEND_FULL && !mpl_commit(c))) {
+            c->is_blocked = true;
+            return BLOCKED;
         }
+        if (result == MPL_APPEND_FULL)
+            return offer(e, takers); /* after a commit no batch is full: written, or it waits for its file */
         if (result == MPL_APPEND_LOST)
             *takers &= ~(UINT32_C(1) << i);
     }
-    return true;
+    return EMITTED;
 }
 
-/* `weight` records are lost where the line is not taken: 1, or what a line of our own stands for. False: blocked. */
-static bool emit(struct mpl_collector *c, const struct mpl_record *record, const struct mpl_line *line, uint32_t sinks,
-                 uint64_t weight, uint32_t *takers)
+/* `weight` records are lost where the line is not taken: 1, or what a line of our own stands for. */
+static enum emitted emit(struct emission *e, const struct mpl_line *line, uint32_t sinks, uint64_t weight)
 {
+    struct mpl_collector *c = e->c;
     uint32_t wanted = 0;
     if (sinks == MPL_SINKS_SHARED)
         sinks = c->sinks_shared;
+    for (uint32_t i = 0; i < c->sink_count; i++)
+        wanted |= (uint32_t)(line->level >= c->sink[i]->level) << i;
+    wanted &= sinks;
+    uint32_t takers = wanted & c->sinks_up;
+    enum emitted result = offer(e, &takers);
+    if (result != EMITTED)
+        return result;
     for (uint32_t i = 0; i < c->sink_count; i++) {
-        if ((sinks >> i & 1) && record->level >= c->sink[i]->level)
-            wanted |= UINT32_C(1) << i;
-    }
-    *takers = wanted & c->sinks_up;
-    if (!offer(c, record, takers))
-        return false;
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        if (*takers >> i & 1)
+        if (takers >> i & 1)
             mpl_sink_take(c->sink[i], line);
         else if (wanted >> i & 1)
-            mpl_sink_count_lost(c->sink[i], line, weight);
+            mpl_loss_count(c, c->sink[i], line, weight);
         else
             c->account.sink[i].skipped += !line->is_own;
     }
     c->batch_lines++;
-    return true;
+    return EMITTED;
 }
 
 /* ---- records ---- */
@@ -303,36 +353,46 @@ static bool replace_record(struct mpl_collector *c, const struct mpl_ring_view *
     return true;
 }
 
+static enum emitted emit_raw(struct mpl_collector *c, struct mpl_ring_view *r, const struct mpl_raw_record *raw)
+{
+    struct mpl_record record;
+    struct arguments args;
+    struct emission e = {.c = c, .ring = r, .raw = raw, .record = &record, .args = &args};
+    struct mpl_line line = {.level = mpl_ids_level(raw->head.ids), .stamp = r->key, .process = r->process};
+    set_quick(&e);
+    if (!e.quick.quick) {
+        if (!set_attributes(&e))
+            return DAMAGED;
+        line.level = record.level;
+    }
+    return emit(&e, &line, raw->head.sinks, 1);
+}
+
 bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     struct mpl_raw_record raw;
-    struct mpl_record record;
-    struct arguments args;
-    uint32_t takers;
     if (!copy_out(c, r))
         return replace_record(c, r, MPL_LOSS_MEMORY);
-    if (mpl_codec_open(&raw, c->copy, r->record_bytes)) {
-        if (mpl_kind_of(raw.head.kind_words) == MPL_RECORD_NAMES) {
-            take_names(r, &raw);
-            return true;
-        }
-        if (set_attributes(c, r, &raw, &record, &args)) {
-            struct mpl_line line = {.level = record.level, .stamp = r->key};
-            if (!emit(c, &record, &line, raw.head.sinks, 1, &takers))
-                return false;
-            c->account.merged++;
-            c->newest_stamp = r->key;
-            return true;
-        }
+    if (!mpl_codec_open(&raw, c->copy, r->record_bytes))
+        return replace_record(c, r, MPL_LOSS_DAMAGED);
+    if (mpl_kind_of(raw.head.kind_words) == MPL_RECORD_NAMES) {
+        take_names(r, &raw);
+        return true;
     }
-    return replace_record(c, r, MPL_LOSS_DAMAGED);
+    enum emitted result = emit_raw(c, r, &raw);
+    if (result == DAMAGED)
+        return replace_record(c, r, MPL_LOSS_DAMAGED);
+    if (result == BLOCKED)
+        return false;
+    c->account.merged++;
+    c->newest_stamp = r->key;
+    return true;
 }
 
 bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
                      const struct mpl_ring_view *r, const char *format, ...)
 {
     char text[512];
-    uint32_t takers;
     va_list ap;
     va_start(ap, format);
     int n = vsnprintf(text, sizeof text, format, ap);
@@ -358,6 +418,8 @@ bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, c
         record.process_name = MPL_STR("mplog");
         record.thread_name = MPL_STR("collector");
     }
-    struct mpl_line line = {.level = record.level, .is_own = true, .stamp = c->now_stamp};
-    return emit(c, &record, &line, sinks, weight, &takers);
+    struct emission e = {.c = c, .has_record = true, .record = &record};
+    struct mpl_line line = {
+        .level = record.level, .is_own = true, .stamp = c->now_stamp, .process = record.process};
+    return emit(&e, &line, sinks, weight) == EMITTED;
 }

@@ -319,10 +319,8 @@ struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id,
         return NULL;
     if (id > m->def_count && m->head)
         read_definitions(m, dir_fd);
-    if (id > m->def_count || m->def_index[id - 1] >= m->defs->count)
-        return NULL;
-    struct mpl_def_view *v = m->defs->view[m->def_index[id - 1]];
-    return v->kind == kind ? v : NULL;
+    struct mpl_def_view *v = mpl_view_known(m, id);
+    return v && v->kind == kind ? v : NULL;
 }
 
 /* ---- the whole ---- */

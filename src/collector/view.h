@@ -91,6 +91,13 @@ uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t bat
 /* The definition with that id; NULL: there is none. */
 struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id, uint16_t kind, int dir_fd);
 
+/* The same, as far as it has been read before. */
+static inline struct mpl_def_view *mpl_view_known(const struct mpl_member_view *m, uint32_t id)
+{
+    uint32_t index = id - 1 < m->def_count ? m->def_index[id - 1] : UINT32_MAX;
+    return index < m->defs->count ? m->defs->view[index] : NULL;
+}
+
 /* Looks at the record at r->pos: fills in key and record_bytes and passes over padding. False: r->pos has reached
  * r->head. What is no record makes the rest of the ring up to head count as corrupt (*corrupt_bytes). */
 bool mpl_view_peek(struct mpl_ring_view *r, uint64_t *corrupt_bytes);

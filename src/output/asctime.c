@@ -13,8 +13,6 @@
 #define NS_PER_SECOND 1000000000
 #define NS_PER_MILLISECOND 1000000
 
-#define DEFAULT_LEN 23 /* of the default form in years of four digits */
-
 /* Where Python's time.strftime gives up, too. Only padding gets there: glibc pads as far as it is told ("%9999Y"). */
 #define EXPANSION_MAX (MPL_DATE_FORMAT_MAX * 256u)
 
@@ -69,7 +67,7 @@ int mpl_asctime_init(struct mpl_asctime *a, const char *date_format, const char 
         return mpl_fail(EINVAL, "date_format is longer than %zu bytes", sizeof a->format - 1);
     if (!is_utf8(format))
         return mpl_fail(EINVAL, "date_format is not valid UTF-8");
-    *a = (struct mpl_asctime){.second = INT64_MIN};
+    *a = (struct mpl_asctime){.second = INT64_MIN, .millisecond_ns = INT64_MIN};
     memcpy(a->format, format.ptr, format.len);
     locale_t locale = open_time_locale(lc_time);
     if (!locale)
@@ -136,6 +134,7 @@ static void show_second(struct mpl_asctime *a, int64_t second)
     struct tm tm;
     time_t time = (time_t)second;
     a->second = second;
+    a->millisecond_ns = INT64_MIN;
     a->len = 0;
     /* A year that int cannot hold is the only error, and 64 bits of nanoseconds do not reach it. */
     if (!localtime_r(&time, &tm))
@@ -168,23 +167,26 @@ static unsigned show_time(struct mpl_asctime *a, int64_t created_ns)
     return milliseconds;
 }
 
+/* Not where rounding may have led to another second. */
+static void note_millisecond(struct mpl_asctime *a, int64_t created_ns, unsigned milliseconds)
+{
+    uint64_t begin = (uint64_t)a->second * NS_PER_SECOND + (uint64_t)milliseconds * NS_PER_MILLISECOND;
+    bool is_within = (uint64_t)created_ns - begin < NS_PER_MILLISECOND;
+    a->millisecond_ns = a->len == MPL_ASCTIME_LEN && is_within && milliseconds < 999 ? (int64_t)begin : INT64_MIN;
+}
+
 struct mpl_str mpl_asctime_text(struct mpl_asctime *a, int64_t created_ns)
 {
     unsigned milliseconds = show_time(a, created_ns);
-    if (!a->format[0] && a->len >= 3)
+    if (!a->format[0] && a->len >= 3) {
         write_milliseconds(a->text + a->len - 3, milliseconds);
+        note_millisecond(a, created_ns, milliseconds);
+    }
     return (struct mpl_str){a->text, a->len};
 }
 
 void mpl_asctime_append(struct mpl_asctime *a, struct mpl_text *out, int64_t created_ns)
 {
-    unsigned milliseconds = show_time(a, created_ns);
-    if (!a->format[0] && a->len == DEFAULT_LEN && out->len + DEFAULT_LEN <= out->cap) {
-        /* Not into a->text first: reading it right after that would wait for the three single bytes. */
-        memcpy(out->data + out->len, a->text, DEFAULT_LEN);
-        out->len += DEFAULT_LEN;
-        write_milliseconds(out->data + out->len - 3, milliseconds);
-    } else {
+    if (!mpl_asctime_append_again(a, out, created_ns))
         mpl_text_str(out, mpl_asctime_text(a, created_ns));
-    }
 }

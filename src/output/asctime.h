@@ -16,7 +16,8 @@
 #define MPL_ASCTIME_MAX 1024u    /* bytes it may expand to; longer results are cut (beyond 64 KiB: the empty text) */
 
 struct mpl_asctime {
-    int64_t second; /* of the text in `text`; INT64_MIN: none */
+    int64_t second;         /* of the text in `text`; INT64_MIN: none */
+    int64_t millisecond_ns; /* of the default form: where that begins which `text` shows; INT64_MIN: none */
     size_t len;
     char text[MPL_ASCTIME_MAX];       /* of the default form, the milliseconds are filled in later */
     char format[MPL_DATE_FORMAT_MAX]; /* "" : the default form with milliseconds */
@@ -30,6 +31,19 @@ int mpl_asctime_init(struct mpl_asctime *a, const char *date_format, const char 
 void mpl_asctime_fini(struct mpl_asctime *a);
 
 void mpl_asctime_append(struct mpl_asctime *a, struct mpl_text *out, int64_t created_ns);
+
+/* The same, if it is the default form and another record of this millisecond has been shown before this one, as a
+ * second's first and last hardly ever are. False: nothing is appended. */
+#define MPL_ASCTIME_LEN 23 /* of the default form in years of four digits */
+static inline bool mpl_asctime_append_again(const struct mpl_asctime *a, struct mpl_text *out, int64_t created_ns)
+{
+    if ((uint64_t)created_ns - (uint64_t)a->millisecond_ns >= 1000000 || a->millisecond_ns == INT64_MIN ||
+        out->len > out->cap || out->cap - out->len < MPL_ASCTIME_LEN)
+        return false;
+    memcpy(out->data + out->len, a->text, MPL_ASCTIME_LEN);
+    out->len += MPL_ASCTIME_LEN;
+    return true;
+}
 
 /* The same text as a view, valid until the next call. Not escaped. */
 struct mpl_str mpl_asctime_text(struct mpl_asctime *a, int64_t created_ns);

@@ -142,8 +142,7 @@ static void copy_short(char *to, struct mpl_str s)
     }
 }
 
-/* Copies `s`, which fits, and tells whether it is plain: one pass over the bytes instead of two. */
-static bool copy_plain(char *to, struct mpl_str s)
+bool mpl_escape_copy_plain(char *to, struct mpl_str s)
 {
     uint64_t bits = 0;
     if (s.len < 8) {
@@ -164,7 +163,7 @@ static bool copy_plain(char *to, struct mpl_str s)
 void mpl_escape_append(struct mpl_text *out, struct mpl_str s, enum mpl_escape mode)
 {
     bool fits = out->len < out->cap && s.len <= out->cap - out->len;
-    if (fits && copy_plain(out->data + out->len, s)) {
+    if (fits && mpl_escape_copy_plain(out->data + out->len, s)) {
         out->len += s.len;
         return;
     }

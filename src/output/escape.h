@@ -21,6 +21,9 @@ bool mpl_escape_is_clean(struct mpl_str s, enum mpl_escape mode);
 /* True: printable ASCII and nothing else, which is clean in every mode and has as many characters as bytes. */
 bool mpl_escape_is_plain(struct mpl_str s);
 
+/* Copies `s` to `to`, which has room for it, and tells whether it is plain: one pass over the bytes instead of two. */
+bool mpl_escape_copy_plain(char *to, struct mpl_str s);
+
 /* Appends `s`, escaped. At most four times as long. */
 void mpl_escape_append(struct mpl_text *out, struct mpl_str s, enum mpl_escape mode);
 

@@ -45,4 +45,17 @@ void mpl_pattern_destroy(struct mpl_pattern *p);
 void mpl_pattern_render(struct mpl_pattern *p, const struct mpl_record *r, struct mpl_asctime *a, enum mpl_escape mode,
                         struct mpl_text *out);
 
+/* The same line for a record without exception or stack of which a like one (struct mpl_record, source) has been
+ * rendered before: only time and message are made anew. `message_fn` appends the message, which must be clean in the
+ * mode of escape, or returns false. False: there is none like it, or the pattern or the message needs more, or it does
+ * not fit; what is in `out` then has no meaning. */
+struct mpl_pattern_again {
+    uint64_t source, ids;
+    int64_t created_ns;
+    bool (*message_fn)(const void *arg, struct mpl_text *out);
+    const void *arg;
+};
+bool mpl_pattern_render_again(struct mpl_pattern *p, const struct mpl_pattern_again *r, struct mpl_asctime *a,
+                              struct mpl_text *out);
+
 #endif

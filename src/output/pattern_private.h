@@ -64,12 +64,13 @@ struct mpl_pattern_ready {
  * of the line, the pattern's own text included; run k ends where the k-th changing field begins. */
 #define MPL_PATTERN_CHANGING_MAX 4u /* changing fields; patterns with more of them keep nothing */
 #define MPL_PATTERN_RUNS_BYTES 224u /* of all runs of a line; longer ones are rendered each time */
+#define MPL_PATTERN_PIECE 32u       /* they are copied in pieces of */
 #define MPL_PATTERN_RUNS_COUNT 64u  /* sources times sites that log at the same time; placed by both */
 
 struct mpl_pattern_runs {
     uint64_t source, ids; /* as in struct mpl_record; source 0: none */
     uint16_t end[MPL_PATTERN_CHANGING_MAX + 1];
-    char text[MPL_PATTERN_RUNS_BYTES];
+    char text[MPL_PATTERN_RUNS_BYTES + MPL_PATTERN_PIECE];
 };
 
 struct mpl_pattern {

@@ -356,7 +356,7 @@ static void append_field(struct rendering *g, const struct mpl_pattern_op *op)
 static bool fill_runs(struct rendering *g, struct mpl_pattern_runs *runs)
 {
     struct mpl_pattern *p = g->pattern;
-    struct mpl_text t = {runs->text, 0, sizeof runs->text}, *out = g->out;
+    struct mpl_text t = {runs->text, 0, MPL_PATTERN_RUNS_BYTES}, *out = g->out;
     uint32_t k = 0;
     runs->source = 0;
     g->out = &t;
@@ -377,30 +377,26 @@ static bool fill_runs(struct rendering *g, struct mpl_pattern_runs *runs)
     return true;
 }
 
+static struct mpl_pattern_runs *place_of_runs(struct mpl_pattern *p, uint64_t source, uint64_t ids)
+{
+    /* Ids are numbers from 1 on in bit fields; folded, they differ in the low bits. */
+    uint64_t place = source * 7 + ids + (ids >> 20) + (ids >> 44) * 3;
+    return &p->runs[place % MPL_PATTERN_RUNS_COUNT];
+}
+
+static bool are_of(const struct mpl_pattern_runs *runs, uint64_t source, uint64_t ids)
+{
+    return runs->source == source && runs->ids == ids;
+}
+
 /* NULL: there are none for this record. */
 static struct mpl_pattern_runs *find_runs(struct rendering *g)
 {
     const struct mpl_record *r = g->record;
     if (r->source == 0 || g->pattern->changing_count == 0 || r->exception.len > 0 || r->stack.len > 0)
         return NULL;
-    /* Ids are numbers from 1 on in bit fields; folded, they differ in the low bits. */
-    uint64_t place = r->source * 7 + r->ids + (r->ids >> 20) + (r->ids >> 44) * 3;
-    struct mpl_pattern_runs *runs = &g->pattern->runs[place % MPL_PATTERN_RUNS_COUNT];
-    bool is_there = runs->source == r->source && runs->ids == r->ids;
-    return is_there || fill_runs(g, runs) ? runs : NULL;
-}
-
-#define RUN_BYTES 64u /* most runs are shorter, and as many bytes can be read from the first two on */
-
-static void append_run(struct mpl_text *out, const struct mpl_pattern_runs *runs, uint32_t begin, uint32_t end)
-{
-    uint32_t n = end - begin;
-    if (n <= RUN_BYTES && begin + RUN_BYTES <= sizeof runs->text && out->len + RUN_BYTES <= out->cap) {
-        memcpy(out->data + out->len, runs->text + begin, RUN_BYTES);
-        out->len += n;
-    } else {
-        mpl_text_append(out, runs->text + begin, n);
-    }
+    struct mpl_pattern_runs *runs = place_of_runs(g->pattern, r->source, r->ids);
+    return are_of(runs, r->source, r->ids) || fill_runs(g, runs) ? runs : NULL;
 }
 
 static void render_with_runs(struct rendering *g, const struct mpl_pattern_runs *runs)
@@ -408,11 +404,51 @@ static void render_with_runs(struct rendering *g, const struct mpl_pattern_runs 
     const struct mpl_pattern *p = g->pattern;
     uint32_t begin = 0, k = 0;
     for (; k < p->changing_count; k++) {
-        append_run(g->out, runs, begin, runs->end[k]);
+        mpl_text_append(g->out, runs->text + begin, runs->end[k] - begin);
         append_field(g, &p->op[p->changing[k]]);
         begin = runs->end[k];
     }
-    append_run(g->out, runs, begin, runs->end[k]);
+    mpl_text_append(g->out, runs->text + begin, runs->end[k] - begin);
+}
+
+/* Copied in pieces of a fixed length, an instruction or two each: as many bytes more can be read and written. */
+static inline char *put_run(char *to, const char *text, uint32_t n)
+{
+    for (uint32_t at = 0; at < n; at += MPL_PATTERN_PIECE)
+        memcpy(to + at, text + at, MPL_PATTERN_PIECE);
+    return to + n;
+}
+
+/* False: it takes more than time and message, or they do not fit. */
+static inline bool append_changing(const struct mpl_pattern_op *op, const struct mpl_pattern_again *r,
+                                   struct mpl_asctime *a, struct mpl_text *out)
+{
+    if (!op->is_plain)
+        return false;
+    if (op->field == MPL_ATTRIBUTE_MESSAGE)
+        return r->message_fn(r->arg, out);
+    if (op->field != MPL_ATTRIBUTE_ASCTIME || a->format[0]) /* a text by another format may need escaping */
+        return false;
+    if (!mpl_asctime_append_again(a, out, r->created_ns))
+        mpl_asctime_append(a, out, r->created_ns);
+    return true;
+}
+
+bool mpl_pattern_render_again(struct mpl_pattern *p, const struct mpl_pattern_again *r, struct mpl_asctime *a,
+                              struct mpl_text *out)
+{
+    const struct mpl_pattern_runs *runs = place_of_runs(p, r->source, r->ids);
+    if (r->source == 0 || !are_of(runs, r->source, r->ids))
+        return false;
+    for (uint32_t k = 0, begin = 0;; begin = runs->end[k++]) {
+        if (out->len > out->cap || out->cap - out->len < MPL_PATTERN_RUNS_BYTES + MPL_PATTERN_PIECE)
+            return false;
+        out->len = (size_t)(put_run(out->data + out->len, runs->text + begin, runs->end[k] - begin) - out->data);
+        if (k == p->changing_count)
+            return true;
+        if (!append_changing(&p->op[p->changing[k]], r, a, out))
+            return false;
+    }
 }
 
 void mpl_pattern_render(struct mpl_pattern *p, const struct mpl_record *r, struct mpl_asctime *a, enum mpl_escape mode,

@@ -22,12 +22,12 @@ static inline struct mpl_producer *mpl_binding_begin(uint64_t bytes)
     struct mpl_producer *p = mpl_thread.producer;
     if (__builtin_expect(!p || atomic_load_explicit(&p->busy, memory_order_relaxed), 0))
         return NULL;
-    atomic_store_explicit(&p->busy, 1, memory_order_relaxed);
+    atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* as in mplog_site_log */
     if (__builtin_expect(p->epoch != atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed) ||
                              bytes > (uint64_t)(p->limit - p->cur),
                          0)) {
-        atomic_store_explicit(&p->busy, 0, memory_order_release);
+        atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
         return NULL;
     }
     return p;
@@ -46,7 +46,10 @@ static inline char *mpl_binding_start(struct mpl_producer *p, uint32_t kind, uin
     return (char *)(head + 1);
 }
 
-static inline void mpl_binding_end(struct mpl_producer *p) { atomic_store_explicit(&p->busy, 0, memory_order_release); }
+static inline void mpl_binding_end(struct mpl_producer *p)
+{
+    atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
+}
 
 struct mpl_binding_record {
     struct mpl_logger *logger;

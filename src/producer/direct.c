@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "producer/direct.h"
 
+#include <stdint.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "producer/message.h"
 
-static void write_out(const char *bytes, size_t n)
+/* In one call, so that the lines of several threads stay whole; a stream that takes only a part of it gets the rest. */
+static void write_out(struct iovec *parts, int count)
 {
-    while (n > 0) {
-        ssize_t written = write(STDERR_FILENO, bytes, n);
+    while (count > 0) {
+        ssize_t written = writev(STDERR_FILENO, parts, count);
         if (written <= 0)
             return; /* nowhere else to go */
-        bytes += written;
-        n -= (size_t)written;
+        for (; count > 0 && (size_t)written >= parts->iov_len; parts++, count--)
+            written -= (ssize_t)parts->iov_len;
+        if (count > 0) {
+            parts->iov_base = (char *)parts->iov_base + written;
+            parts->iov_len -= (size_t)written;
+        }
     }
 }
 
@@ -20,17 +27,17 @@ void mpl_direct_text(int level, struct mpl_str message)
 {
     if (level < MPLOG_WARNING)
         return;
-    write_out(message.ptr, message.len);
-    write_out("\n", 1);
+    struct iovec line[] = {{(void *)(uintptr_t)message.ptr, message.len}, {(char[]){'\n'}, 1}};
+    write_out(line, 2);
 }
 
-void mpl_direct_format(int level, const struct mpl_cformat *f, struct mpl_str format, const struct mpl_arg *args,
-                       int error, bool show_error)
+void mpl_direct_format(int level, const struct mpl_cformat *f, struct mpl_str format, struct mpl_arg *args, int error,
+                       bool show_error)
 {
     struct mpl_message m;
     if (level < MPLOG_WARNING)
         return;
     mpl_message_render(&m, f, format, args, error, show_error);
-    write_out(m.text.ptr, m.text.len + 1);
+    write_out(&(struct iovec){(void *)(uintptr_t)m.text.ptr, m.text.len + 1}, 1);
     mpl_message_free(&m);
 }

@@ -13,7 +13,7 @@
 void mpl_direct_text(int level, struct mpl_str message);
 
 /* `error`: the errno of the call; `show_error`: it is named behind the message. */
-void mpl_direct_format(int level, const struct mpl_cformat *f, struct mpl_str format, const struct mpl_arg *args,
-                       int error, bool show_error);
+void mpl_direct_format(int level, const struct mpl_cformat *f, struct mpl_str format, struct mpl_arg *args, int error,
+                       bool show_error);
 
 #endif

@@ -85,7 +85,7 @@ void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, co
         mpl_log_slow(site, logger, level, words);
         return;
     }
-    atomic_store_explicit(&p->busy, 1, memory_order_relaxed);
+    atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
 
     uint64_t lens[MPL_CFORMAT_ARGS_MAX];
@@ -94,7 +94,7 @@ void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, co
     if (mask)
         bytes = MPL_ALIGN(bytes + measure_strings(mask, words, lens));
     if (__builtin_expect(!is_current(p) || (bytes > (uint64_t)(p->limit - p->cur) && !mpl_space_see(p, bytes)), 0)) {
-        atomic_store_explicit(&p->busy, 0, memory_order_release);
+        atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
         mpl_log_slow(site, logger, level, words);
         return;
     }
@@ -110,5 +110,5 @@ void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, co
     if (mask)
         put_strings(body, mask, words, site->word_count, lens);
     mpl_producer_commit(p, bytes, stamp);
-    atomic_store_explicit(&p->busy, 0, memory_order_release);
+    atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
 }

@@ -17,7 +17,7 @@ void mpl_log_text(mplog_logger *logger, int level, struct mpl_str text);
 /* Any attributes. Fields whose ptr is NULL are left out. */
 struct mpl_log_fields {
     int level;
-    struct mpl_str message, level_name, path, function, thread_name, process_name, task_name, exception, stack;
+    struct mpl_str message, logger, level_name, path, function, thread_name, process_name, task_name, exception, stack;
     int64_t line, created_ns, thread, process; /* 0: left out */
 };
 
@@ -25,7 +25,7 @@ void mpl_log_fields(mplog_logger *logger, const struct mpl_log_fields *fields);
 
 /* A format that is rendered now: producer/message.h. */
 void mpl_log_rendered(mplog_logger *logger, const struct mpl_log_fields *fields, const struct mpl_cformat *f,
-                      struct mpl_str format, const struct mpl_arg *args, int error, bool show_error);
+                      struct mpl_str format, struct mpl_arg *args, int error, bool show_error);
 void mpl_log_format(mplog_logger *logger, const struct mpl_log_fields *fields, const char *format, va_list arguments);
 
 #endif

@@ -28,6 +28,7 @@ static const struct {
     size_t offset;
 } text_fields[] =
     {
+        {MPL_FIELD_LOGGER, offsetof(struct mpl_log_fields, logger)},
         {MPL_FIELD_LEVEL_NAME, offsetof(struct mpl_log_fields, level_name)},
         {MPL_FIELD_PATH, offsetof(struct mpl_log_fields, path)},
         {MPL_FIELD_FUNCTION, offsetof(struct mpl_log_fields, function)},
@@ -114,8 +115,8 @@ static bool define(struct mpl_producer *p, struct mpl_logger *l)
     if (atomic_load_explicit(&l->id_bits, memory_order_acquire))
         return true;
     if (!mpl_producer_lock(p))
-        return false;
-    mpl_logger_define(l); /* no room: the record goes out under the root logger's name */
+        return !mpl_producer_is_restarted(p); /* a handler that cannot have the lock: as with no room */
+    mpl_logger_define(l);                     /* no room: the record goes out under the root logger's name */
     mpl_producer_unlock(p);
     return true;
 }
@@ -124,7 +125,7 @@ static bool define(struct mpl_producer *p, struct mpl_logger *l)
 static bool write_draft(struct mpl_producer *p, struct draft *d)
 {
     if (!define(p, d->logger))
-        return !mpl_producer_is_restarted(p);
+        return false;
     uint64_t bytes = draft_bytes(d), largest = mpl_space_largest(p, bytes);
     if (largest < bytes) {
         cut(d, bytes - largest + 16); /* 8 for the word that tells, up to 8 of rounding */
@@ -177,7 +178,7 @@ void mpl_log_fields(mplog_logger *logger, const struct mpl_log_fields *fields)
 }
 
 void mpl_log_rendered(mplog_logger *logger, const struct mpl_log_fields *fields, const struct mpl_cformat *f,
-                      struct mpl_str format, const struct mpl_arg *args, int error, bool show_error)
+                      struct mpl_str format, struct mpl_arg *args, int error, bool show_error)
 {
     struct mpl_log_fields with_message = *fields;
     struct mpl_message m;

@@ -131,7 +131,7 @@ static bool define(struct mpl_producer *p, const struct call *c)
         return true;
     if (!mpl_producer_lock(p))
         return false;
-    bool is_defined = mpl_site_define(c->site) && mpl_logger_define(c->logger);
+    bool is_defined = mpl_site_define(c->site, &c->format) && mpl_logger_define(c->logger);
     mpl_producer_unlock(p);
     return is_defined;
 }
@@ -162,11 +162,13 @@ static enum outcome write_record(struct mpl_producer *p, struct call *c)
 
 static bool shows_error(const struct call *c) { return (c->site->flags & MPLOG_SITE_ERRNO_) != 0; }
 
-/* There is no room for more call sites: the message is formatted now and carries its facts itself. */
-static void write_undefined(const struct call *c)
+/* There is no room for more call sites, or a signal handler cannot add one now: the message is formatted now and
+ * carries its facts itself. */
+static void write_undefined(struct call *c)
 {
     struct mpl_log_fields fields = {
         .level = c->level,
+        .logger = mpl_logger_name(c->logger),
         .path = mpl_str_from(c->site->file),
         .function = mpl_str_from(c->site->function),
         .line = c->site->line,

@@ -15,14 +15,15 @@ static void *map_pages(size_t bytes)
 }
 
 /* Wide strings as UTF-8, one behind the other. */
-static void put_wide(const struct mpl_cformat *f, const struct mpl_arg *args, struct mpl_arg *out, struct mpl_text *t)
+static void put_wide(const struct mpl_cformat *f, struct mpl_arg *args, struct mpl_text *t)
 {
     for (unsigned i = 0; i < f->arg_count; i++) {
         size_t begin = t->len;
         if (f->arg[i].class != MPL_ARG_WIDE_STRING || !args[i].str.ptr)
             continue;
         mpl_cformat_wide(f, args, i, args[i].str.ptr, t);
-        out[i].str = (struct mpl_str){t->data ? t->data + begin : "", t->len - begin}; /* else: counted only */
+        if (t->data) /* else: counted only */
+            args[i].str = (struct mpl_str){t->data + begin, t->len - begin};
     }
 }
 
@@ -53,28 +54,26 @@ static void render(struct mpl_message *m, const struct mpl_cformat *f, struct mp
     t.data[m->text.len] = '\n';
 }
 
-void mpl_message_render(struct mpl_message *m, const struct mpl_cformat *f, struct mpl_str format,
-                        const struct mpl_arg *args, int error, bool show_error)
+void mpl_message_render(struct mpl_message *m, const struct mpl_cformat *f, struct mpl_str format, struct mpl_arg *args,
+                        int error, bool show_error)
 {
-    struct mpl_arg with_utf8[MPL_CFORMAT_ARGS_MAX];
     struct mpl_text wide = {NULL, 0, 0};
     int saved_errno = errno;
     m->pages = NULL;
-    memcpy(with_utf8, args, f->arg_count * sizeof *args);
-    put_wide(f, args, with_utf8, &wide);
+    put_wide(f, args, &wide);
     size_t wide_bytes = wide.len;
     if (wide_bytes > 0) {
         /* Out of memory: they are shown as empty. */
         wide = (struct mpl_text){map_pages(wide_bytes), 0, wide_bytes};
         wide.cap = wide.data ? wide_bytes : 0;
-        put_wide(f, args, with_utf8, &wide);
+        put_wide(f, args, &wide);
         for (unsigned i = 0; !wide.data && i < f->arg_count; i++) {
             if (f->arg[i].class == MPL_ARG_WIDE_STRING)
-                with_utf8[i].str = MPL_STR("");
+                args[i].str = MPL_STR("");
         }
     }
     void *locale = mpl_cformat_use_c_locale();
-    render(m, f, format, with_utf8, error, show_error);
+    render(m, f, format, args, error, show_error);
     mpl_cformat_restore_locale(locale);
     if (wide.data)
         munmap(wide.data, wide_bytes);

@@ -16,7 +16,19 @@
 
 struct mpl_process mpl_process = {.epoch = 1};
 
-static _Thread_local bool holds_lock;
+/* This thread and the lock. WAITS: it has the lock soon, or has it already; a handler that comes in between may try to
+ * take it, but must not wait for it. */
+static _Thread_local enum { WITHOUT, WAITS, HOLDS } hold;
+static _Thread_local bool was_waiting; /* when a handler took the lock */
+
+/* Will the kernel give a forked child zeros there? Emulators take any advice and do nothing (qemu-user, with which a
+ * child would write into its parent's rings): they are told by advice that is none. */
+#define NO_ADVICE 12345
+
+static bool is_wiped_by_kernel(void *at, uint64_t bytes)
+{
+    return madvise(at, bytes, MADV_WIPEONFORK) == 0 && madvise(at, bytes, NO_ADVICE) < 0;
+}
 
 /* Where MADV_WIPEONFORK is missing (kernel before 4.14, some emulators), a fork hook does what the kernel would. */
 static void wipe_after_fork(void)
@@ -32,12 +44,12 @@ static bool map_guard(void)
     struct mpl_guard *fresh = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (fresh == MAP_FAILED)
         return false;
-    bool is_wiped_by_kernel = madvise(fresh, bytes, MADV_WIPEONFORK) == 0;
+    bool is_wiped = is_wiped_by_kernel(fresh, bytes);
     fresh->alive = 1;
     struct mpl_guard *none = NULL;
     if (!atomic_compare_exchange_strong(&mpl_process.guard, &none, fresh))
         munmap(fresh, bytes); /* another thread was first */
-    else if (!is_wiped_by_kernel)
+    else if (!is_wiped)
         pthread_atfork(NULL, NULL, wipe_after_fork);
     return true;
 }
@@ -102,6 +114,8 @@ static void notice_fork(struct mpl_guard *guard)
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
         mpl_process_set_membership(MPL_PROCESS_INHERITED);
+    for (unsigned cause = 0; cause < MPL_SEGMENT_LOSSES; cause++)
+        atomic_store_explicit(&mpl_process.lost_unattached[cause], 0, memory_order_relaxed); /* the parent tells */
     mpl_producer_forget_all();
     mpl_process_host.forked_fn();
     guard->alive = 1;
@@ -109,14 +123,17 @@ static void notice_fork(struct mpl_guard *guard)
 
 bool mpl_process_lock(void)
 {
-    if (holds_lock)
+    if (hold != WITHOUT)
         return false;
     if (!atomic_load_explicit(&mpl_process.guard, memory_order_acquire) && !map_guard())
         return false;
     struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_acquire);
-    holds_lock = true;
-    atomic_signal_fence(memory_order_seq_cst); /* a handler that runs from here on sees the flag */
+    hold = WAITS;
+    atomic_signal_fence(memory_order_seq_cst); /* a handler that runs from here on sees it */
     mpl_lock_take(&guard->lock);
+    atomic_signal_fence(memory_order_seq_cst);
+    hold = HOLDS;
+    atomic_signal_fence(memory_order_seq_cst);
     notice_fork(guard);
     if (!map_control_place()) {
         mpl_process_unlock();
@@ -125,14 +142,38 @@ bool mpl_process_lock(void)
     return true;
 }
 
+bool mpl_process_try_lock(void)
+{
+    struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_acquire);
+    if (hold == HOLDS || !guard)
+        return false;
+    was_waiting = hold == WAITS;
+    hold = HOLDS;
+    atomic_signal_fence(memory_order_seq_cst); /* as above */
+    if (!mpl_lock_try(&guard->lock)) {
+        hold = was_waiting ? WAITS : WITHOUT;
+        was_waiting = false;
+        return false;
+    }
+    notice_fork(guard);
+    if (control_place)
+        return true;
+    mpl_process_unlock();
+    return false;
+}
+
 void mpl_process_unlock(void)
 {
     mpl_lock_release(&atomic_load_explicit(&mpl_process.guard, memory_order_relaxed)->lock);
     atomic_signal_fence(memory_order_seq_cst);
-    holds_lock = false;
+    bool must_wait = was_waiting;
+    was_waiting = false;
+    hold = must_wait ? WAITS : WITHOUT;
 }
 
-bool mpl_process_is_locked_here(void) { return holds_lock; }
+bool mpl_process_is_locked_here(void) { return hold == HOLDS; }
+
+bool mpl_process_is_in_section_here(void) { return hold != WITHOUT; }
 
 void mpl_process_set_name(const char *name)
 {

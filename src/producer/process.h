@@ -32,8 +32,9 @@ struct mpl_process_host {
     int (*join_fn)(void);    /* NEW or INHERITED -> MEMBER; 0 or -errno with a sentence */
     int (*level_fn)(void);   /* NEW: the level of the session that join_fn would join or start */
     void (*forked_fn)(void); /* this process is a fresh child: forget what belongs to the parent */
-    /* Called without the lock: starts a collector if there is none. */
-    void (*need_collector_fn)(void);
+    /* Called without the lock: starts a collector if there is none. In a signal handler: no thread, which takes locks.
+     */
+    void (*need_collector_fn)(bool is_in_handler);
 };
 
 extern const struct mpl_process_host mpl_process_host;
@@ -95,8 +96,12 @@ static inline void mpl_process_set_membership(enum mpl_membership membership)
 bool mpl_process_lock(void);
 void mpl_process_unlock(void);
 
-/* Is this thread inside a section that mpl_process_lock began? Async-signal-safe. */
+/* The same without waiting. Async-signal-safe. */
+bool mpl_process_try_lock(void);
+
+/* Has this thread the lock; is it in mpl_process_lock, or has it the lock? Async-signal-safe. */
 bool mpl_process_is_locked_here(void);
+bool mpl_process_is_in_section_here(void);
 
 /* Maps a session's control file, or zeros, into the one place where this process looks for it: other threads may be
  * reading there at any time. Under the lock. False: with a sentence, and everything as before. */

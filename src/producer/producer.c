@@ -13,6 +13,7 @@
 #include "base/os.h"
 #include "base/utf8.h"
 #include "producer/claim.h"
+#include "producer/nested.h"
 #include "producer/process.h"
 #include "producer/space.h"
 #include "shm/codec.h"
@@ -53,7 +54,7 @@ static struct mpl_producer *from_arena(void)
     return &arenas->producer[arena_used++];
 }
 
-static struct mpl_producer *new_producer(void)
+struct mpl_producer *mpl_producer_make(void)
 {
     struct mpl_producer *p = free_list;
     if (p) {
@@ -74,6 +75,7 @@ void mpl_producer_forget_all(void)
     arenas = NULL; /* the pages stay mapped and zero: the forking thread's pointer leads to one of them */
     arena_used = 0;
     all = free_list = NULL;
+    mpl_nested_forget();
     atomic_store_explicit(&shared_producer, NULL, memory_order_relaxed);
 }
 
@@ -188,9 +190,15 @@ bool mpl_producer_write_names(struct mpl_producer *p)
 void mpl_producer_names_changed(void)
 {
     struct mpl_producer *p = mpl_thread.producer;
+    mpl_thread.names_count++;
     if (p && p->epoch != 0) {
+        uint32_t busy = atomic_load_explicit(&p->busy, memory_order_relaxed);
+        atomic_store_explicit(&p->busy, MPL_BUSY_AWAY, memory_order_relaxed); /* a handler must not move `cur` */
+        atomic_signal_fence(memory_order_seq_cst);
         p->names_are_stale = true;
         p->limit = p->cur; /* no room: the next call takes the slow path */
+        atomic_signal_fence(memory_order_seq_cst);
+        atomic_store_explicit(&p->busy, busy, memory_order_relaxed);
     }
 }
 
@@ -198,19 +206,21 @@ void mpl_producer_names_changed(void)
 
 static uint32_t current_epoch(void) { return atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed); }
 
+static uint32_t busy_of(const struct mpl_producer *p)
+{
+    return p ? atomic_load_explicit(&p->busy, memory_order_relaxed) : MPL_BUSY_NOT;
+}
+
 static void count_nested(void)
 {
-    /* Inside a log call of this thread the segment stays: detaching waits for `busy`. Elsewhere it may be on its way
-     * out. */
-    bool is_safe = mpl_thread.producer && atomic_load_explicit(&mpl_thread.producer->busy, memory_order_relaxed);
+    /* While this thread writes, the segment stays: detaching waits for it. Elsewhere it may be on its way out. */
+    bool is_safe = busy_of(mpl_thread.producer) == MPL_BUSY_WRITING;
     _Atomic uint64_t *counters = is_safe && mpl_process.segment.head ? mpl_process.segment.head->lost
                                                                      : mpl_process.lost_unattached;
     atomic_fetch_add_explicit(&counters[MPL_LOST_NESTED], 1, memory_order_relaxed);
 }
 
-/* What was counted while the segment was out of reach belongs into the log now. While the segment stays: under the
- * process's lock, or with `busy` set. */
-static void report_unattached(void)
+void mpl_producer_report_losses(void)
 {
     for (unsigned cause = 0; cause < MPL_SEGMENT_LOSSES; cause++) {
         if (atomic_load_explicit(&mpl_process.lost_unattached[cause], memory_order_relaxed) == 0)
@@ -227,7 +237,7 @@ static void count_without_ring(void)
     if (!mpl_process_lock())
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
-        report_unattached();
+        mpl_producer_report_losses();
     mpl_process_unlock();
 }
 
@@ -240,13 +250,26 @@ static void take_epoch(struct mpl_producer *p)
     memcpy(p->process_name, mpl_process.name, mpl_process.name_len);
 }
 
-/* Gives `p` a fresh ring. Under the process's lock. */
-static bool take_ring(struct mpl_producer *p, enum mpl_claim purpose)
+/* Gives `p` a fresh ring, if it has none of this session. Under the process's lock. */
+static bool take_ring(struct mpl_producer *p, enum mpl_claim purpose, uint64_t data_bytes)
 {
-    struct mpl_ring_map *m = mpl_claim_ring(purpose, mpl_process.facts.ring_initial_bytes, 0);
+    if (p->ring && p->session != mpl_process.sessions)
+        drop_ring(p); /* of a former session, which could not wait for this thread */
+    if (p->ring)
+        return true;
+    struct mpl_ring_map *m = mpl_claim_ring(purpose, data_bytes, 0);
     if (!m)
         return false;
     mpl_space_enter(p, m);
+    return true;
+}
+
+bool mpl_producer_renew(struct mpl_producer *p, enum mpl_claim purpose, uint64_t data_bytes)
+{
+    if (!take_ring(p, purpose, data_bytes))
+        return false;
+    p->session = mpl_process.sessions;
+    take_epoch(p);
     return true;
 }
 
@@ -264,18 +287,18 @@ static struct mpl_producer *attach(void)
         return NULL;
     struct mpl_producer *p = mpl_thread.producer;
     if (!p || p->epoch == 0) /* none, or wiped by a fork */
-        p = new_producer();
+        p = mpl_producer_make();
     if (!p)
         return NULL;
-    if (p->ring && p->session != mpl_process.sessions)
-        drop_ring(p); /* of a former session, which could not wait for this thread */
-    if (!p->ring && !p->is_shared && !take_ring(p, MPL_CLAIM_OWN))
+    atomic_store_explicit(&p->busy, MPL_BUSY_AWAY, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst); /* before the epoch becomes one that a handler's call would accept */
+    if (!p->is_shared && !take_ring(p, MPL_CLAIM_OWN, mpl_process.facts.ring_initial_bytes))
         p->is_shared = true;
     p->session = mpl_process.sessions;
     take_epoch(p);
     watch_thread_end(p);
     mpl_thread.producer = p;
-    report_unattached();
+    mpl_producer_report_losses();
     return p;
 }
 
@@ -294,17 +317,11 @@ static struct mpl_producer *attach_shared(void)
 {
     struct mpl_producer *p = atomic_load_explicit(&shared_producer, memory_order_relaxed);
     if (!p)
-        p = new_producer();
+        p = mpl_producer_make();
     if (!p)
         return NULL;
     atomic_store_explicit(&shared_producer, p, memory_order_relaxed);
-    if (p->ring && p->session != mpl_process.sessions)
-        drop_ring(p);
-    if (p->ring || take_ring(p, MPL_CLAIM_SHARED)) {
-        p->is_shared = true;
-        p->session = mpl_process.sessions;
-        take_epoch(p);
-    }
+    p->is_shared = mpl_producer_renew(p, MPL_CLAIM_SHARED, mpl_process.facts.ring_initial_bytes);
     return p;
 }
 
@@ -321,21 +338,27 @@ static struct mpl_producer *begin_shared(void)
         mpl_lock_release(shared_ring_lock());
         return NULL;
     }
-    if (p->names_thread != (uint32_t)mpl_os_thread_id()) {
-        p->names_thread = (uint32_t)mpl_os_thread_id();
-        p->names_are_stale = true;
-    }
+    mpl_producer_take_names(p);
     return p;
 }
 
-/* Sets busy, then sees whether the ring is still this session's. */
-static bool enter(struct mpl_producer *p)
+void mpl_producer_take_names(struct mpl_producer *p)
 {
-    atomic_store_explicit(&p->busy, 1, memory_order_relaxed);
+    uint32_t thread = (uint32_t)mpl_os_thread_id();
+    if (p->names_thread == thread && p->names_count == mpl_thread.names_count)
+        return;
+    p->names_thread = thread;
+    p->names_count = mpl_thread.names_count;
+    p->names_are_stale = true;
+}
+
+bool mpl_producer_enter(struct mpl_producer *p)
+{
+    atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* the CPU's part is the membarrier in mpl_producer_detach_all */
     if (p->epoch == current_epoch() && p->ring)
         return true;
-    atomic_store_explicit(&p->busy, 0, memory_order_release);
+    atomic_store_explicit(&p->busy, MPL_BUSY_AWAY, memory_order_release);
     return false;
 }
 
@@ -361,7 +384,7 @@ static struct mpl_producer *begin_attached(void)
                 return NULL;
             }
         }
-        if (enter(p))
+        if (mpl_producer_enter(p))
             return p;
         if (is_the_shared_one(p))
             mpl_lock_release(shared_ring_lock());
@@ -369,20 +392,37 @@ static struct mpl_producer *begin_attached(void)
     return NULL;
 }
 
+static void end_slow_path(void)
+{
+    if (mpl_thread.producer)
+        atomic_store_explicit(&mpl_thread.producer->busy, MPL_BUSY_NOT, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+    mpl_thread.is_in_slow_path = false;
+}
+
+static struct mpl_producer *begin_nested(bool *is_nested)
+{
+    struct mpl_producer *p = mpl_nested_begin();
+    enum mpl_membership membership = mpl_process_membership();
+    *is_nested = p || !(membership == MPL_PROCESS_DETACHED || membership == MPL_PROCESS_FAILED);
+    if (!p && *is_nested)
+        count_nested();
+    return p;
+}
+
 struct mpl_producer *mpl_producer_begin(bool *is_nested)
 {
     struct mpl_producer *p = mpl_thread.producer;
-    *is_nested = mpl_thread.is_in_slow_path || mpl_process_is_locked_here() ||
-                 (p && atomic_load_explicit(&p->busy, memory_order_relaxed));
-    if (*is_nested) {
-        count_nested();
-        return NULL;
-    }
+    *is_nested = mpl_thread.is_in_slow_path || mpl_process_is_in_section_here() || busy_of(p) != MPL_BUSY_NOT;
+    if (*is_nested)
+        return begin_nested(is_nested);
     mpl_thread.is_in_slow_path = true;
+    if (p)
+        atomic_store_explicit(&p->busy, MPL_BUSY_AWAY, memory_order_relaxed); /* for handlers that take the fast path */
     atomic_signal_fence(memory_order_seq_cst);
     p = begin_attached();
     if (!p)
-        mpl_thread.is_in_slow_path = false;
+        end_slow_path();
     return p;
 }
 
@@ -390,11 +430,11 @@ bool mpl_producer_is_restarted(const struct mpl_producer *p) { return p->epoch !
 
 bool mpl_producer_lock(struct mpl_producer *p)
 {
-    atomic_store_explicit(&p->busy, 0, memory_order_release);
-    bool has_lock = mpl_process_lock();
+    atomic_store_explicit(&p->busy, MPL_BUSY_AWAY, memory_order_release);
+    bool has_lock = p->is_nested ? mpl_process_try_lock() : mpl_process_lock();
     if (has_lock && !mpl_producer_is_restarted(p))
         return true;
-    atomic_store_explicit(&p->busy, 1, memory_order_relaxed);
+    atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
     if (has_lock)
         mpl_process_unlock();
     return false;
@@ -402,24 +442,34 @@ bool mpl_producer_lock(struct mpl_producer *p)
 
 void mpl_producer_unlock(struct mpl_producer *p)
 {
-    atomic_store_explicit(&p->busy, 1, memory_order_relaxed);
+    atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
     mpl_process_unlock();
 }
 
 void mpl_producer_end(struct mpl_producer *p)
 {
+    if (p->is_nested) {
+        mpl_nested_end(p);
+        return;
+    }
     if (!mpl_producer_is_restarted(p))
-        report_unattached(); /* by handlers that came while we had no right to the segment */
-    atomic_store_explicit(&p->busy, 0, memory_order_release);
-    if (is_the_shared_one(p))
+        mpl_producer_report_losses(); /* by handlers that came while we had no right to the segment */
+    if (is_the_shared_one(p)) {
+        atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
         mpl_lock_release(shared_ring_lock());
-    atomic_signal_fence(memory_order_seq_cst);
-    mpl_thread.is_in_slow_path = false;
+    }
+    end_slow_path();
 }
 
 /* ---- the collector ---- */
 
 #define NS_PER_MS UINT64_C(1000000)
+
+void mpl_producer_need_collector(const struct mpl_producer *p)
+{
+    if (!p->is_nested || !mpl_process_is_locked_here())
+        mpl_process_host.need_collector_fn(p->is_nested);
+}
 
 void mpl_producer_notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch)
 {
@@ -433,7 +483,7 @@ void mpl_producer_notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch)
     if (!mpl_wake_for_ring(mpl_process.control, p->ring))
         must_look = true;
     if (must_look)
-        mpl_process_host.need_collector_fn();
+        mpl_producer_need_collector(p);
     p->notified = watch + 1;
     p->check_stamp = stamp + mpl_process.ticks_per_ms;
     mpl_os_cancel_restore(state);
@@ -448,8 +498,8 @@ static bool wait_until_quiet(void)
 {
     uint64_t deadline_ns = mpl_clock_monotonic_ns() + QUIET_WAIT_NS;
     for (struct mpl_producer *p = all; p; p = p->next) {
-        /* Acquire: partner is the release that clears `busy`; the thread's stores into the ring are done. */
-        while (atomic_load_explicit(&p->busy, memory_order_acquire) && p != mpl_thread.producer) {
+        /* Acquire: partner is the release that ends WRITING; the thread's stores into the ring are done. */
+        while (atomic_load_explicit(&p->busy, memory_order_acquire) == MPL_BUSY_WRITING && p != mpl_thread.producer) {
             if (mpl_clock_monotonic_ns() > deadline_ns)
                 return false;
             mpl_os_sleep_ns(NS_PER_MS / 20);
@@ -460,6 +510,7 @@ static bool wait_until_quiet(void)
 
 void mpl_producer_detach_all(void)
 {
+    mpl_producer_report_losses();
     atomic_fetch_add(&mpl_process.epoch, 1);
     /* From here on a thread either sees the new epoch or is seen to be busy. */
     bool is_quiet = mpl_os_membarrier_private() && wait_until_quiet();

@@ -13,13 +13,21 @@
 #include <stdbool.h>
 
 #include "base/text.h"
+#include "producer/claim.h"
 #include "shm/abi.h"
 #include "shm/segment.h"
 
+/* Whoever meets anything but NOT has interrupted a log call of its thread, and keeps its hands off the producer. */
+enum mpl_busy {
+    MPL_BUSY_NOT = 0,
+    MPL_BUSY_WRITING = 1, /* the thread may be touching its ring */
+    MPL_BUSY_AWAY = 2,    /* inside a log call, but not touching the ring: it may be taken away */
+};
+
 struct mpl_producer {
     /* the line a log call works on */
-    /* 1: the thread may be touching its ring. Set before `epoch` is compared, cleared with release. Partner:
-     * mpl_producer_detach_all, which changes the epoch, lets all CPUs pass a barrier, and waits for 0. */
+    /* enum mpl_busy. WRITING is set before `epoch` is compared, cleared with release. Partner: mpl_producer_detach_all,
+     * which changes the epoch, lets all CPUs pass a barrier, and waits until nobody is WRITING. */
     _Atomic uint32_t busy;
     uint32_t epoch;          /* of the process when this was attached; 0: wiped, or never */
     char *cur, *limit;       /* where the next record goes; end of the free space that lies in one piece */
@@ -33,13 +41,16 @@ struct mpl_producer {
     uint64_t check_stamp;    /* not before this stamp is the collector's life looked at again */
     uint64_t lossy_read_pos; /* is_lossy: read_pos when waiting was given up */
     bool is_lossy;
-    uint8_t patience;      /* enum mpl_patience of binding.h */
-    bool must_wait;        /* there was no room, and nothing has been counted: the caller waits and comes again */
-    bool names_are_stale;  /* a NAMES record must come before the next one */
-    bool is_shared;        /* no ring of its own: writes into the process's shared one, or is that one */
-    uint32_t session;      /* mpl_process.sessions when `ring` was claimed */
-    uint32_t names_thread; /* shared ring: whose names stand there */
-    uint32_t process_len;  /* the process's name as of `epoch` */
+    uint8_t patience;          /* enum mpl_patience of binding.h */
+    bool must_wait;            /* there was no room, and nothing has been counted: the caller waits and comes again */
+    bool names_are_stale;      /* a NAMES record must come before the next one */
+    bool is_shared;            /* no ring of its own: writes into the process's shared one, or is that one */
+    bool is_nested;            /* for signal handlers: locks are only tried */
+    uint32_t session;          /* mpl_process.sessions when `ring` was claimed */
+    uint32_t names_thread;     /* a ring of several threads: whose names stand there ... */
+    uint32_t names_count;      /* ... and how often they had changed */
+    _Atomic uint32_t is_taken; /* nested: by a handler; nested.c */
+    uint32_t process_len;      /* the process's name as of `epoch` */
     char process_name[MPL_NAME_MAX];
     struct mpl_producer *next, *next_free; /* all producers of this process; those whose threads have ended */
 };
@@ -49,6 +60,7 @@ struct mpl_thread {
     struct mpl_producer *producer;
     bool is_in_slow_path; /* a signal handler's log call would meet half-done work */
     uint64_t ident;       /* what %(thread)d shows; 0: the kernel's number */
+    uint32_t names_count; /* changes of name and ident */
     uint32_t name_len;
     char name[MPL_NAME_MAX];
 };
@@ -62,19 +74,41 @@ struct mpl_thread {
 extern _Thread_local struct mpl_thread mpl_thread MPL_TLS_MODEL;
 
 /* Makes the calling thread ready to write: attaches it if necessary, joining or starting a session. Returns a producer
- * with `busy` set (the shared one with its lock held), or NULL: nested call (counted as lost), or no session (the
- * caller may write directly). Must be ended with mpl_producer_end if not NULL. */
+ * with `busy` set (the shared one with its lock held; for a nested call one of nested.c), or NULL: a nested call for
+ * which there is no ring (*is_nested: counted as lost), or no session (the caller may write directly). Must be ended
+ * with mpl_producer_end if not NULL. */
 struct mpl_producer *mpl_producer_begin(bool *is_nested);
 void mpl_producer_end(struct mpl_producer *p);
 
 /* Between begin and end: takes the process's lock. False, without it: the session has changed, or the lock is not to be
- * had; then the call begins again or ends. While the lock is held `busy` is 0, since whoever detaches holds it and
- * waits for 0. */
+ * had; then the call begins again or ends. While the lock is held `busy` is AWAY, since whoever detaches holds it and
+ * waits for those who are WRITING. */
 bool mpl_producer_lock(struct mpl_producer *p);
 void mpl_producer_unlock(struct mpl_producer *p);
 
 /* The session has changed since begin: nothing can be written through `p`. */
 bool mpl_producer_is_restarted(const struct mpl_producer *p);
+
+/* ---- for nested.c ---- */
+
+/* A producer that no thread has, or NULL. Under the process's lock. */
+struct mpl_producer *mpl_producer_make(void);
+
+/* Gives `p` a ring in this session, if it has none, and makes it current. False: there is no memory for one. Under the
+ * process's lock. */
+bool mpl_producer_renew(struct mpl_producer *p, enum mpl_claim purpose, uint64_t data_bytes);
+
+/* Sets busy, then sees whether the ring is still this session's. */
+bool mpl_producer_enter(struct mpl_producer *p);
+
+/* A ring of several threads: the names in it must become the calling thread's. */
+void mpl_producer_take_names(struct mpl_producer *p);
+
+/* ---- the collector ---- */
+
+/* Starts a collector where there is none. Where a handler cannot, the code that it interrupted does, or whoever logs
+ * next. */
+void mpl_producer_need_collector(const struct mpl_producer *p);
 
 /* After a record with that stamp was published and `watch` was found not to promise a look beyond it. */
 void mpl_producer_notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch);
@@ -116,6 +150,10 @@ bool mpl_producer_write_names(struct mpl_producer *p);
 
 /* The calling thread's next record is preceded by its names. */
 void mpl_producer_names_changed(void);
+
+/* Losses that were counted while there was no segment, or while it was out of reach, come into the log. Under the
+ * process's lock, or with `busy` set, in a member process. */
+void mpl_producer_report_losses(void);
 
 /* Gives up all rings of this process: no thread writes into them when this returns, and they are unmapped. Under the
  * process's lock, by a thread that is not itself inside a log call. */

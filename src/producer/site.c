@@ -54,13 +54,12 @@ bool mpl_site_define_texts(struct mpl_def *def, struct mpl_str text, struct mpl_
     return true;
 }
 
-bool mpl_site_define(struct mplog_site *site)
+bool mpl_site_define(struct mplog_site *site, const struct mpl_cformat *f)
 {
-    struct mpl_cformat f;
     if (__atomic_load_n(&site->id, __ATOMIC_RELAXED))
-        return true; /* another thread was first */
-    bool is_format = mpl_site_parse(site, &f);
-    bool has_error = mpl_site_has_error(site, &f);
+        return true;                          /* another thread was first */
+    bool is_format = f->conversion_count > 0; /* "" is as good as a text that is none */
+    bool has_error = mpl_site_has_error(site, f);
     struct mpl_def def = {
         .kind = MPL_DEF_SITE,
         .flags = (uint16_t)((site->flags & MPLOG_SITE_ERRNO_ ? MPL_DEF_SHOW_ERROR : 0) |
@@ -70,7 +69,7 @@ bool mpl_site_define(struct mplog_site *site)
     if (!mpl_site_define_texts(&def, mpl_str_from(site->format), mpl_str_from(site->file),
                                mpl_str_from(site->function)))
         return false;
-    describe(site, &f, has_error);
+    describe(site, f, has_error);
     /* Partner: mplog_site_log, acquire. The definition stands in the segment, and the rest of the site is filled in. */
     __atomic_store_n(&site->id, mpl_site_bits(def.id), __ATOMIC_RELEASE);
     return true;

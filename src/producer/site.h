@@ -11,8 +11,9 @@
 #include "producer/logger.h"
 #include "shm/abi.h"
 
-/* Gives the site an id and fills in its half of the library's. False: no room for more definitions. */
-bool mpl_site_define(struct mplog_site *site);
+/* Gives the site an id and fills in its half of the library's; `f` is what mpl_site_parse made of it. False: no room
+ * for more definitions. */
+bool mpl_site_define(struct mplog_site *site, const struct mpl_cformat *f);
 
 /* Appends a definition with the next id, which def->id becomes. */
 bool mpl_site_define_texts(struct mpl_def *def, struct mpl_str text, struct mpl_str file, struct mpl_str function);

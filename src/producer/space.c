@@ -115,7 +115,7 @@ static void look_after_collector(struct mpl_producer *p)
         return;
     p->check_stamp = stamp + mpl_process.ticks_per_ms;
     mpl_wake_collector(mpl_process.control);
-    mpl_process_host.need_collector_fn();
+    mpl_producer_need_collector(p);
 }
 
 /* Waits while the collector makes progress, in all at most block_timeout. After one wait in vain the ring is lossy:
@@ -127,16 +127,18 @@ static bool wait_for_room(struct mpl_producer *p, uint64_t bytes)
     if (p->is_lossy && p->lossy_read_pos == read_pos)
         return false;
     p->is_lossy = false;
+    if (p->is_nested && mpl_process_is_locked_here())
+        return false; /* others wait for what the interrupted code does */
     if (p->patience == MPL_WAITS_OUTSIDE) {
         mpl_wake_collector(mpl_process.control);
-        mpl_process_host.need_collector_fn();
+        mpl_producer_need_collector(p);
         p->must_wait = true;
         return false;
     }
     uint64_t start_ns = mpl_clock_monotonic_ns(), backoff_ns = BACKOFF_LEAST_NS, waited_ns = 0;
     while (waited_ns < facts()->block_timeout_ns && p->patience == MPL_WAITS_HERE) {
         if (!mpl_wake_collector(mpl_process.control) || backoff_ns > BACKOFF_LEAST_NS)
-            mpl_process_host.need_collector_fn();
+            mpl_producer_need_collector(p);
         uint64_t left_ns = facts()->block_timeout_ns - waited_ns;
         mpl_os_sleep_ns(backoff_ns < left_ns ? backoff_ns : left_ns);
         if (mpl_producer_is_restarted(p))

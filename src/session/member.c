@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "producer/logger.h"
+#include "producer/nested.h"
 #include "producer/process.h"
 #include "producer/producer.h"
 #include "shm/control.h"
@@ -150,13 +151,14 @@ void mpl_member_adopt(struct mpl_entry *e)
     mpl_process_default_name();
     mpl_logger_refresh_all();
     atomic_fetch_add(&mpl_process.epoch, 1);
+    mpl_nested_prepare();
 }
 
-void mpl_member_leave(struct mpl_session *s)
+void mpl_member_leave(struct mpl_session *s, enum mpl_membership next)
 {
+    mpl_process_set_membership(next);
     mpl_producer_detach_all();
     leave_slot(mpl_process.control, s);
-    mpl_process_set_membership(MPL_PROCESS_DETACHED);
     mpl_process_unmap_control();
     mpl_segment_close_but_defs(&mpl_process.segment);
 }

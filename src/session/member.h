@@ -5,6 +5,7 @@
 #ifndef MPL_SESSION_MEMBER_H
 #define MPL_SESSION_MEMBER_H
 
+#include "producer/process.h"
 #include "session/session.h"
 
 /* Claims a slot in the control file at session->control_fd, creates the segment in `dir_fd` and declares the slot
@@ -18,7 +19,8 @@ void mpl_member_withdraw(struct mpl_entry *e);
 void mpl_member_adopt(struct mpl_entry *e);
 
 /* Detaches from the session the process is a member of: no thread writes there any more, the slot says LEAVING, and the
- * collector drains the rest. The control file stays open. */
-void mpl_member_leave(struct mpl_session *s);
+ * collector drains the rest. The control file stays open. `next`: DETACHED, from the beginning, so that calls of signal
+ * handlers go to stderr; or MEMBER, of another session at once. */
+void mpl_member_leave(struct mpl_session *s, enum mpl_membership next);
 
 #endif

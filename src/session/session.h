@@ -76,6 +76,7 @@ int mpl_sinks_add(struct mpl_session *s, const struct mpl_options *options, uint
 enum mpl_start {
     MPL_START_AND_WAIT, /* returns when the collector serves the session */
     MPL_START_ONLY,     /* returns at once; at most one process of the session tries at a time */
+    MPL_START_HELPER,   /* the same, but no thread. Async-signal-safe */
     MPL_START_NOW,      /* returns at once */
 };
 

@@ -48,7 +48,10 @@ static void forked(void)
     mpl_collector_thread_forget();
 }
 
-static void need_collector(void) { mpl_session_start_collector(&current, MPL_START_ONLY); }
+static void need_collector(bool is_in_handler)
+{
+    mpl_session_start_collector(&current, is_in_handler ? MPL_START_HELPER : MPL_START_ONLY);
+}
 
 static int set_up_default(void);
 
@@ -103,13 +106,14 @@ static int check_output(const struct mplog_options *o)
     return error;
 }
 
-/* Does `wanted` name the file that the session writes already, or none? */
-static bool is_same_file(const struct mpl_options *wanted, const struct mpl_session *s)
+/* Does `wanted` name the file that the session writes already, or none? A session that added sinks alone have begun
+ * writes nothing by itself: who wants stderr is not served by it. */
+static bool is_served_by(const struct mpl_options *wanted, const struct mpl_session *s)
 {
     struct stat a, b;
     const char *theirs = s->options.o.log_file, *ours = wanted->o.log_file;
     if (!ours)
-        return true;
+        return theirs || s->options.o.log_to_stderr || !wanted->o.log_to_stderr;
     return theirs && (strcmp(ours, theirs) == 0 ||
                       (stat(ours, &a) == 0 && stat(theirs, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino));
 }
@@ -159,9 +163,9 @@ static void close_current(void)
 }
 
 /* The collector is to notice that we have gone: if there is none, nobody would remove the session. */
-static void leave_current(void)
+static void leave_current(enum mpl_membership next_membership)
 {
-    mpl_member_leave(&current);
+    mpl_member_leave(&current, next_membership);
     mpl_session_start_collector(&current, MPL_START_NOW);
     close_current();
 }
@@ -170,7 +174,7 @@ static void leave_current(void)
 static void switch_to(struct mpl_entry *e)
 {
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
-        leave_current();
+        leave_current(MPL_PROCESS_MEMBER);
     current = next;
     current.pipe_fd = -1;
     /* The strings of the options lie in the struct itself. */
@@ -263,7 +267,7 @@ static int set_up(const struct mplog_options *o)
     int error = mpl_options_resolve(&next.options, o, true);
     if (error)
         return error;
-    if (has_inherited() && is_same_file(&next.options, &current))
+    if (has_inherited() && is_served_by(&next.options, &current))
         return mpl_process_membership() == MPL_PROCESS_MEMBER ? 0 : join_inherited();
     if (mpl_process_membership() == MPL_PROCESS_MEMBER && current.is_creator &&
         mpl_options_equal(&next.options, &current.options))
@@ -358,7 +362,7 @@ static bool need_collector_locked(void)
         return false;
     bool is_member = mpl_process_membership() == MPL_PROCESS_MEMBER;
     if (is_member)
-        need_collector();
+        need_collector(false);
     mpl_process_unlock();
     return is_member;
 }
@@ -370,6 +374,8 @@ int mpl_session_flush(int timeout_ms)
     if (!mpl_process_lock())
         return -EDEADLK;
     bool is_member = mpl_process_membership() == MPL_PROCESS_MEMBER;
+    if (is_member)
+        mpl_producer_report_losses();
     mpl_process_unlock();
     if (!is_member)
         return 0;
@@ -399,7 +405,7 @@ void mpl_session_shutdown(void)
     if (!mpl_process_lock())
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
-        leave_current();
+        leave_current(MPL_PROCESS_DETACHED);
     mpl_process_set_membership(MPL_PROCESS_DETACHED);
     mpl_process_unlock();
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -70,7 +71,6 @@ static unsigned candidates(const struct mpl_session *s, int fds[CANDIDATES_MAX])
 static pid_t spawn_helper(const struct mpl_session *s)
 {
     char digits[CANDIDATES_MAX][16], *argv[4 + CANDIDATES_MAX + 1], *envp[PASSED_ON + 1];
-    char environment[ENVIRONMENT_BYTES];
     int fds[CANDIDATES_MAX], keep[CANDIDATES_MAX + 1];
     unsigned n = 0, count = candidates(s, fds);
     argv[n++] = (char *)(uintptr_t)s->options.o.helper;
@@ -85,8 +85,14 @@ static pid_t spawn_helper(const struct mpl_session *s)
     }
     argv[n] = NULL;
     keep[count] = -1;
+    /* Not on the stack: a log call may have come here. */
+    char *environment = mmap(NULL, ENVIRONMENT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (environment == MAP_FAILED)
+        return -errno;
     make_environment(envp, environment);
-    return mpl_spawn(argv, envp, keep);
+    pid_t pid = mpl_spawn(argv, envp, keep);
+    munmap(environment, ENVIRONMENT_BYTES);
+    return pid;
 }
 
 static int start_thread(const struct mpl_session *s)
@@ -126,6 +132,8 @@ static int start(struct mpl_session *s, struct mpl_control *c, enum mpl_start ho
     pid_t pid = wants_helper(&s->options) ? spawn_helper(s) : -ENOENT;
     if (pid >= 0 && (how != MPL_START_AND_WAIT || wait_until_ready(c, pid)))
         return 0;
+    if (how == MPL_START_HELPER)
+        return -EAGAIN;
     /* It cannot be executed, or it did not come up. */
     int error = start_thread(s);
     if (!error && how == MPL_START_AND_WAIT && !wait_until_ready(c, 0))
@@ -170,7 +178,8 @@ int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how)
         struct mpl_control *c = mpl_control_map(fd, NULL);
         if (!c)
             error = -ENOMEM;
-        else if (atomic_load(&c->head.state) != MPL_SESSION_REMOVED && (claim_start(c) || how != MPL_START_ONLY))
+        else if (atomic_load(&c->head.state) != MPL_SESSION_REMOVED &&
+                 (claim_start(c) || how == MPL_START_AND_WAIT || how == MPL_START_NOW))
             error = start(s, c, how);
         if (c)
             mpl_unmap(c, sizeof *c);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Unlicense
 """What the Python tests share: TAP, programs run in folders of their own, and what must not be left behind.
 
-Each test is a plain script: python3.X tests/python/test_NAME.py FOLDER, where FOLDER/mplog is the package built for
-that Python. It prints TAP and ends with status 1 if a check failed.
+Each test is a plain script: python3.X tests/python/test_NAME.py FOLDER [--long], where FOLDER/mplog is the package
+built for that Python. It prints TAP and ends with status 1 if a check failed.
 """
 import os
 import shutil
@@ -14,7 +14,9 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
+IS_LONG = "--long" in sys.argv  # more of everything
 TIMEOUT_S = 60
+SLOW_S = 1  # tests that take longer say so
 
 _cases = []
 
@@ -47,9 +49,11 @@ def main():
     print("1..%d" % len(_cases), flush=True)
     failures = 0
     for number, (name, function, args) in enumerate(_cases, 1):
+        begin = time.monotonic()
         try:
             function(*args)
-            print("ok %d - %s" % (number, name), flush=True)
+            took = time.monotonic() - begin
+            print("ok %d - %s%s" % (number, name, " # %.1f s" % took if took >= SLOW_S else ""), flush=True)
         except BaseException as e:
             failures += 1
             text = str(e) if isinstance(e, Failure) else traceback.format_exc()

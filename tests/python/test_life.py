@@ -79,7 +79,7 @@ atexit.register(log.info, "from atexit %d", 2)
 
 @test
 def daemon_threads_at_exit_make_no_noise():
-    for _ in range(15):
+    for _ in range(100 if support.IS_LONG else 4):
         program("""
 setup(overflow="drop")
 def forever():
@@ -96,7 +96,7 @@ time.sleep(0.05)
 # wait for its lock would look into memory that is freed.
 @test
 def an_exit_that_waits_is_safe_from_daemon_threads():
-    for _ in range(8):
+    for _ in range(30 if support.IS_LONG else 3):
         program("""
 import signal, subprocess
 setup(overflow="drop")
@@ -449,19 +449,38 @@ print(subprocess.check_output([sys.executable, "-c", "import os; print('MPLOG_SE
 
 
 @test
-def set_up_and_shutdown_a_hundred_times_leave_nothing():
-    _, _, out = program("""
+def set_up_and_shutdown_many_times_leave_nothing():
+    times = 1000 if support.IS_LONG else 100
+    program("""
+def collectors():
+    count = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                count += os.environ["MPLOG_RING_DIR"].encode() in f.read()
+        except OSError:
+            pass
+    return count
 def state():
-    return len(os.listdir("/proc/self/fd")), threading.active_count(), len(logging.getLogger().handlers)
+    return dict(descriptors=os.listdir("/proc/self/fd"), threads=len(os.listdir("/proc/self/task")),
+                handlers=logging.getLogger().handlers[:], environment=dict(os.environ), collectors=collectors(),
+                rings=[names for _, *names in os.walk(os.environ["MPLOG_RING_DIR"])])
 setup(); mplog.shutdown_logging()
+deadline = time.monotonic() + 10
+while collectors() and time.monotonic() < deadline:
+    time.sleep(0.01)
 before = state()
-for i in range(100):
+assert before["collectors"] == 0 and before["rings"] == [[[], []]], before
+for i in range(TIMES):
     setup()
     get_logger("a").info("x %d", i)
     mplog.shutdown_logging()
-print(before == state(), before, state(), len(open("app.log").readlines()))
-""")
-    true(out.startswith("True") and out.strip().endswith(" 100"), out)
+while state() != before and time.monotonic() < deadline + TIMES:
+    time.sleep(0.01)
+assert state() == before, (state(), before)
+with open("app.log") as f:
+    assert len(f.readlines()) == TIMES
+""".replace("TIMES", str(times)), timeout=600)
 
 
 @test

@@ -6,7 +6,6 @@
  *     special cycles COUNT OPTION...         sets up, logs and shuts down; prints what the process has before and after
  *     special last-resort OPTION...          logs before and after shutdown, while a child stays a member
  *     special switch COUNT TALLY OPTION...   sets up COUNT times, each with a file of its own, while threads log
- *     special handler MS TALLY OPTION...     logs, and in a signal handler that interrupts it
  *     special zero                           only logs
  *     special heirs OPTION...                has a child that logs, and one that executes "zero"
  *     special levels OPTION...               session-wide levels reach a child that is running
@@ -22,7 +21,6 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "shm/control.h"
@@ -199,32 +197,6 @@ static int run_switch(char **argv)
     atomic_store(&is_enough, 1);
     for (int k = 0; k < SWITCH_THREADS; k++)
         pthread_join(thread[k], NULL);
-    return 0;
-}
-
-static struct talker handler_talker;
-
-static void log_in_handler(int signal_number)
-{
-    (void)signal_number;
-    talk(&handler_talker, 20);
-}
-
-static int run_handler(char **argv)
-{
-    struct talker t;
-    struct tallies *tallies = tallies_open(argv[1]);
-    struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
-    struct sigaction action = {.sa_handler = log_in_handler, .sa_flags = SA_RESTART};
-    uint64_t end_ns = talk_now_ns() + strtoul(argv[0], NULL, 10) * UINT64_C(1000000);
-    set_up(argv + 2);
-    talk_begin(&handler_talker, tallies, 20, "handler");
-    talk_begin(&t, tallies, 20, "main");
-    sigaction(SIGALRM, &action, NULL);
-    setitimer(ITIMER_REAL, &often, NULL);
-    while (talk_now_ns() < end_ns)
-        talk(&t, 20);
-    setitimer(ITIMER_REAL, &never, NULL);
     return 0;
 }
 
@@ -487,7 +459,7 @@ int main(int argc, char **argv)
         {"zero", 0, run_zero},       {"heirs", 0, run_heirs},       {"levels", 0, run_levels},
         {"at-once", 2, run_at_once}, {"churn", 2, run_churn},       {"huge", 1, run_huge},
         {"handoff", 2, run_handoff}, {"captured", 1, run_captured}, {"half-joined", 1, run_half_joined},
-        {"switch", 2, run_switch},   {"handler", 2, run_handler},
+        {"switch", 2, run_switch},
     };
     numbered_init();
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {

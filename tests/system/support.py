@@ -77,9 +77,11 @@ class Bench:
     def __init__(self, build, is_long, seed, keep):
         self.helper = os.path.join(build, "mplog")
         self.producer = os.path.join(build, "tests", "system", "producer")
+        self.build = build
         self.special = os.path.join(build, "tests", "system", "special")
+        self.signals = os.path.join(build, "tests", "system", "signals")
         self.oracle = os.path.join(build, "tests", "oracle", "oracle")
-        for program in (self.helper, self.producer, self.special, self.oracle):
+        for program in (self.helper, self.producer, self.special, self.signals, self.oracle):
             check(os.access(program, os.X_OK), program, "has not been built")
         self.is_long = is_long
         self.seed = seed

@@ -18,6 +18,7 @@ import cases_death
 import cases_load
 import cases_recover
 import cases_setup
+import cases_signals
 import cases_space
 import cases_stat
 import cases_stream
@@ -37,8 +38,8 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_space, cases_recover,
-               cases_stat)
+    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_signals, cases_space,
+               cases_recover, cases_stat)
     cases = [case for module in modules
              for case in module.CASES + (getattr(module, "LONG_CASES", ()) if arguments.long else ())
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]

@@ -7,10 +7,15 @@ passed: it must be refused in a sentence, and no more can be asked. glibc has al
 """
 import codecs
 import encodings.aliases
+import os
 import random
+import shlex
 import subprocess
 import sys
 import unicodedata
+
+# The emulator of a cross build, if meson runs this for one.
+WRAPPER = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
 
 BUILT_IN = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "latin-1",
             "ascii")
@@ -39,7 +44,8 @@ def random_text(rng):
 def ask(program, cases):
     """Answers to (name, text): bytes, or the sentence why the name is refused."""
     lines = "".join("%s|x%s\n" % (name, text.encode("utf-8").hex()) for name, text in cases)
-    done = subprocess.run([program, "cases"], input=lines, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(WRAPPER + [program, "cases"], input=lines, capture_output=True, text=True, timeout=300,
+                          check=False)
     answers = done.stdout.splitlines()
     problems = [answer for answer in answers if answer.startswith("#")] + done.stderr.splitlines()[:20]
     if done.returncode or problems or len(answers) != len(cases):

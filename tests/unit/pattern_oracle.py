@@ -9,10 +9,14 @@ import logging
 import os
 import random
 import re
+import shlex
 import subprocess
 import sys
 import time
 import unicodedata
+
+# The emulator of a cross build, if meson runs this for one.
+WRAPPER = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
 
 TEXT_FIELDS = ("name", "levelname", "pathname", "filename", "module", "funcName", "asctime", "threadName",
                "processName", "taskName", "message")
@@ -260,8 +264,9 @@ class Group:
 
     def run(self):
         """The failures, as texts."""
-        done = subprocess.run([self.program, "cases"], input="\n".join(self.cases) + "\n", capture_output=True,
-                              text=True, env=dict(os.environ, TZ=self.zone), timeout=300, check=False)
+        done = subprocess.run(WRAPPER + [self.program, "cases"], input="\n".join(self.cases) + "\n",
+                              capture_output=True, text=True, env=dict(os.environ, TZ=self.zone),
+                              timeout=300, check=False)
         answers = done.stdout.splitlines()
         failures = [answer for answer in answers if answer.startswith("#")] + done.stderr.splitlines()[:20]
         answers = [answer for answer in answers if not answer.startswith("#")]

@@ -5,10 +5,15 @@
 TEST_PYFORMAT is the program built from test_pyformat.c. Speaks TAP. What the program refuses is Python's business at
 run time and counts as equal; that it takes enough is checked, too.
 """
+import os
 import random
 import struct
+import shlex
 import subprocess
 import sys
+
+# The emulator of a cross build, if meson runs this for one.
+WRAPPER = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
 
 TEXTS = ("", "a", "hello world", "h\u00e9llo", "\u20ac\u20ac\u20ac", "\U0001f600x", "%s", "tab\tnewline\n", "x" * 200)
 FLOATS = (0.0, -0.0, 1.0, -1.5, 0.1, 1e16, 1e15, 123456.789, 1e-4, 1e-5, 5e-324, 1.7976931348623157e308, 999.9999,
@@ -79,7 +84,7 @@ def main():
     count = int(sys.argv[3]) if len(sys.argv) > 3 else 20000
     cases = [case(rng) for _ in range(count)]
     lines = "".join(" ".join([word(f)] + [word(a) for a in args]) + "\n" for f, args in cases)
-    done = subprocess.run([program, "cases"], input=lines.encode(), stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(WRAPPER + [program, "cases"], input=lines.encode(), stdout=subprocess.PIPE, check=True)
     answers, wrong, taken = done.stdout.decode().split("\n"), 0, 0
     for (f, args), answer in zip(cases, answers):
         if answer == "E":

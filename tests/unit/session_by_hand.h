@@ -113,7 +113,7 @@ static inline void hand_end(void)
 {
     hand_is_begun = false;
     if (mpl_process_lock()) {
-        mpl_member_leave(&hand_session);
+        mpl_member_leave(&hand_session, MPL_PROCESS_DETACHED);
         mpl_process_unlock();
     }
     hand_pass();

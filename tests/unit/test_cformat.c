@@ -381,7 +381,7 @@ static void fetch_unterminated_string_is_read_up_to_its_precision(void)
 
 static void wide_text_is_utf8_cut_between_characters(void)
 {
-    static const wchar_t bad[] = {'a', 0xd800, 0x110000, -1, 'b', 0};
+    static const wchar_t bad[] = {'a', 0xd800, 0x110000, (wchar_t)-1, 'b', 0};
     CHECK_RENDERED("a\ufffd\ufffd\ufffdb", "%ls", bad);
     CHECK_RENDERED("\ufffd|\ufffd|    \u20ac", "%lc|%lc|%7lc", (wint_t)0xdfff, WEOF, (wint_t)0x20ac);
     CHECK_RENDERED("|\u20ac|\u20ac|  \u20ac\u20ac", "%.2ls|%.3ls|%.5ls|%8.6ls", L"\u20ac\u20ac", L"\u20ac\u20ac",

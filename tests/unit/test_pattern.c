@@ -484,6 +484,8 @@ static const char *render_without_memory(void)
     if (mpl_pattern_compile(&p, "<%(message)s>") != 0)
         return "compile";
     setrlimit(RLIMIT_AS, &(struct rlimit){0, 0});
+    if (malloc(8 * MIB)) /* as under an emulator */
+        return printf("# nothing was tested: limits have no effect here\n"), NULL;
     size_t len = render_into(p, &r, MPL_ESCAPE_CONTROL, NULL, buffer, sizeof buffer - 1);
     if (len < 1000 || len > sizeof message || memcmp(buffer, "<\\x01xxx", 8) != 0 || buffer[len - 1] != '>')
         return "line";

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Unlicense
+"""mplog from Python beside what else there is, all on Debian's Python, which is built for speed."""
+import functools
+import os
+import subprocess
+
+from runner import column
+
+PYTHON = "/usr/bin/python3"
+# Label; module; Debian package.
+PEERS = {
+    "filehandler": ("logging, FileHandler", "logging", "python3"),
+    "structlog": ("structlog", "structlog", "python3-structlog"),
+    "logbook": ("logbook", "logbook", "python3-logbook"),
+    "mpqueue": ("QueueHandler, multiprocessing.Queue", "multiprocessing", "python3"),
+    "clh": ("concurrent-log-handler", "concurrent_log_handler", "python3-concurrent-log-handler, python3-portalocker"),
+    "loguru": ("loguru, enqueue", "loguru", "python3-loguru"),
+    "manager": ("QueueHandler, Manager().Queue()", "multiprocessing", "python3"),
+}
+KINDS = {"disabled": "debug(), disabled", "constant": "constant", "values": "int + str + float", "fstring": "f-string",
+         "extra": "constant with extra", "exception": "exception()"}
+MANAGER_BURSTS = 20  # 100 us a call
+
+
+def output_of(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+
+
+class Python:
+    """Runs bench/python/run.py with the package that was built for PYTHON; compiles the floor at first need."""
+
+    def __init__(self, runner):
+        self.runner = runner
+        self.folder = os.path.join(runner.root, "bench", "python")
+        version, include = output_of(PYTHON, "-c", "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], "
+                                     "sysconfig.get_paths()['include'])").stdout.split()
+        package = os.path.join(runner.build, "python-" + version)
+        self.is_good = os.path.isdir(os.path.join(package, "mplog")) and self.compile_floor(include)
+        if not os.path.isdir(os.path.join(package, "mplog")):
+            runner.problem("Python is not measured: no package in %s (make python)" % package)
+        self.env = {"PYTHONPATH": package + ":" + os.path.join(runner.build, "bench"), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def compile_floor(self, include):
+        done = output_of("cc", "-O2", "-w", "-shared", "-fPIC", "-I" + include, os.path.join(self.folder, "floor.c"),
+                         "-o", os.path.join(self.runner.build, "bench", "floor.so"))
+        if done.returncode:
+            self.runner.problem("Python is not measured: floor.c does not compile: " + done.stdout[-1000:])
+        return done.returncode == 0
+
+    def runs(self, scenario, **options):
+        command = [PYTHON, os.path.join(self.folder, "run.py"), scenario] + ["%s=%s" % item for item in options.items()]
+        return lambda: self.runner.execute(command, self.env)
+
+    def available(self, names=PEERS):
+        """Those that can be imported; a complaint about each of the others."""
+        found = []
+        for name in names:
+            label, module, package = PEERS[name]
+            if output_of(PYTHON, "-c", "import " + module).returncode == 0:
+                found.append(name)
+            else:
+                self.runner.problem("%s is not measured: %s has no module %s (Debian package %s)"
+                                    % (label, PYTHON, module, package))
+        return found
+
+
+def benchmark(function):
+    """Gives it the Python to measure with, if there is one."""
+    @functools.wraps(function)
+    def run(runner):
+        python = Python(runner)
+        if python.is_good:
+            function(runner, python)
+    return run
+
+
+def of(found, kind, q="p50"):
+    return column(found, "%s_%s" % (kind, q))
+
+
+@benchmark
+def python_call(runner, python):
+    """Cost of a call from Python by kind; bursts of 20 with pauses of 200 us, the empty loop taken off. floor: the same
+    call of a method in C that does nothing."""
+    places = {"main, default format": {"form": "default"}, "main, with caller": {"form": "caller"},
+              "main, plain format": {"form": "plain"}, "worker, default format": {"form": "default", "where": "worker"},
+              "main, default, asleep in the pauses": {"form": "default", "pause": "sleep"}}
+    what = {name: python.runs("call", logger="mplog", **options) for name, options in places.items()}
+    for form in ("default", "plain"):
+        what["FileHandler, " + form] = python.runs("call", logger="filehandler", form=form)
+    what["Manager().Queue(), plain"] = python.runs("call", logger="manager", form="plain", bursts=MANAGER_BURSTS,
+                                                   calls=1000)
+    results = runner.in_turn(what, rounds=5)
+    rows = [["floor"] + [of(results["main, plain format"], "floor_" + kind) for kind in KINDS] + [""]]
+    for name, found in results.items():
+        rows.append([("mplog, " if name in places else "") + name] + [of(found, kind) for kind in KINDS]
+                    + [column(found, "saturating")])
+    runner.table(["ns a call"] + list(KINDS.values()) + ["saturating"], rows)
+    main = results["main, default format"]
+    runner.table(["ns a call", "disabled", "constant", "int + str + float"],
+                 [[label] + [of(main, "%s_%s" % (who, kind)) for kind in ("disabled", "constant", "values")]
+                  for who, label in (("null", "stock logger, NullHandler"), ("nothing", "stock logger, empty emit()"),
+                                     ("stock", "stock logger, mplog's handler"))])
+    targets_of_calls(runner, results)
+
+
+def targets_of_calls(runner, results):
+    plain, default, caller = (results["main, %s" % form] for form in ("plain format", "default format", "with caller"))
+    for kind in ("constant", "values"):
+        for ours, form, limit in ((plain, "plain", 100), (default, "default", 60)):
+            theirs = results["FileHandler, " + form]
+            runner.at_least("Python: logging's FileHandler / mplog, %s, %s" % (KINDS[kind], form), limit,
+                            lambda pick, a=of(theirs, kind), b=of(ours, kind): pick(a) / pick(b))
+    for kind in ("constant", "values"):
+        runner.target("Python: what caller information adds, " + KINDS[kind], 60,
+                      lambda pick, a=of(caller, kind), b=of(default, kind): pick(a) - pick(b), "ns")
+    runner.at_least("Python: the predecessor's design / mplog, constant, plain", 1000,
+                    lambda pick, a=of(results["Manager().Queue(), plain"], "constant"), b=of(plain, "constant"):
+                    pick(a) / pick(b))
+    runner.target("Python: disabled debug() beside a stock logger's", 0.25,
+                  lambda pick, a=of(default, "disabled"), b=of(default, "null_disabled"): pick(a) / pick(b))
+    for kind in ("constant", "values"):
+        runner.target("Python: stock logger, mplog's handler / empty emit(), " + KINDS[kind], 1.1,
+                      lambda pick, a=of(default, "stock_" + kind), b=of(default, "nothing_" + kind): pick(a) / pick(b))
+
+
+@benchmark
+def python_peers(runner, python):
+    """Other loggers of Python: cost of a call, default format, asleep in the pauses; in main and in a worker."""
+    names = python.available()
+    what, plotted = {}, []
+    for where in ("main", "worker"):
+        for name in ["mplog"] + names:
+            few = {"bursts": MANAGER_BURSTS, "calls": 1000} if name == "manager" else {"bursts": 100, "calls": 5000}
+            what[name, where] = python.runs("call", logger=name, where=where, pause="sleep", **few)
+    results = runner.in_turn({"%s, %s" % pair: function for pair, function in what.items()}, rounds=3)
+    rows = []
+    for name in ["mplog"] + names:
+        label = PEERS[name][0] if name in PEERS else name
+        main, worker = (results.get("%s, %s" % (name, where)) for where in ("main", "worker"))
+        if main and worker:
+            rows.append([label] + [of(main, kind) for kind in ("disabled", "constant", "values", "exception")]
+                        + [column(main, "saturating"), of(worker, "values"), of(worker, "values", "p99"),
+                           column(worker, "saturating")])
+            plotted.append((label, of(worker, "values")))
+    runner.table(["ns a call, main:", "disabled", "constant", "int + str + float", "exception()", "saturating",
+                  "worker: int + str + float", "p99", "saturating"], rows)
+    runner.bars("python_calls", "Python: a call with an int, a str and a float, in a worker; bursts of 20",
+                "ns a call, median of bursts", sorted(plotted, key=lambda row: row[1].median))
+
+
+BENCHMARKS = {"python_call": python_call, "python_peers": python_peers}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Unlicense
+"""Log calls in signal handlers, whatever they interrupt: recorded, or counted."""
+import os
+import re
+
+from support import check
+
+
+def check_storm(t, kind, threads, most_lost, stderr=False, rotated=False, **mplog):
+    """Of the calls that interrupted another, at most that share may be counted instead of written."""
+    program = t.start(t.bench.signals, "storm", kind, threads, t.size(1000, 10000), t.tally_path,
+                      *t.options(**mplog))
+    program.wait(60)
+    t.wait_until_gone()  # the last losses are reported when the process has ended
+    files = [f"{t.log}.{i}" for i in range(1, int(program.values()["files"]))] if rotated else []
+    files = [t.log, *files] + ([program.stderr_path] if stderr else [])
+    program.may_complain = stderr
+    found = t.check_log(files=files, at_least=["thread"] if kind == "forks" else ())
+    interrupted = int(program.values()["interrupted"])
+    t.note(f"{found['payloads']} messages, {program.values()['handled']} handlers, {interrupted} interrupted mplog, "
+           f"{found['lost']} lost")
+    check(interrupted > 20, "hardly any call was interrupted:", interrupted)
+    check(found["lost"] <= most_lost * interrupted, found["lost"], "of", interrupted, "lost")
+
+
+def handlers_that_interrupt_calls_of_one_thread_are_written(t):
+    check_storm(t, "calls", 1, 0.05)
+
+
+def handlers_that_interrupt_calls_of_four_threads_are_written(t):
+    check_storm(t, "calls", 4, 0.25)
+
+
+def handlers_on_8_kib_above_threads_of_16_kib_are_written(t):
+    check_storm(t, "small", 4, 0.25)
+
+
+def handlers_that_interrupt_growth_and_names_are_written_or_counted(t):
+    check_storm(t, "mixed", 4, 0.4)
+
+
+def handlers_in_forked_children_are_written_or_counted(t):
+    check_storm(t, "forks", 2, 1)
+
+
+def handlers_that_interrupt_setups_are_written_or_counted(t):
+    check_storm(t, "setups", 2, 0.6, rotated=True)
+
+
+def handlers_that_interrupt_shutdown_are_written_or_counted(t):
+    check_storm(t, "shutdown", 2, 0.1, stderr=True)
+
+
+def record_of_a_handler_stands_between_the_calls_around_it(t):
+    t.start(t.bench.signals, "order", t.size(200, 2000), *t.options(format_string="%(message)s")).wait()
+    at, handlers = 0, 0
+    for line in t.read_log().splitlines():
+        kind, number = re.fullmatch(r"(main|handler after) (\d+)", line).groups()
+        if kind == "main":
+            check(int(number) == at + 1, line, "after", at)
+            at += 1
+        else:  # the call that it interrupted may have its record before or behind it
+            handlers += 1
+            check(at - 1 <= int(number) <= at, line, "stands behind main", at)
+    t.note(f"{handlers} handlers among {at} calls")
+    check(handlers > 20, "hardly any call was interrupted:", handlers)
+
+
+# What mplog.h says, in bytes beyond what the kernel puts on the stack.
+STACK_OF_A_CALL, STACK_OF_A_JOIN, STACK_OF_A_DOUBLE = 4096, 8192, 12288
+
+
+def stack_of_a_log_call_is_as_stated(t):
+    if "asan" in os.path.basename(t.bench.build):
+        return
+    program = t.start(t.bench.signals, "stack", *t.options())
+    program.wait().may_complain = True
+    used = {name: int(value) for name, value in program.values().items()}
+    frame = used.pop("frame")
+    used = {name: value - frame for name, value in used.items()}
+    t.note(f"frame {frame}, beyond it {used}")
+    larger = {"locked": STACK_OF_A_JOIN, "last_resort": STACK_OF_A_JOIN, "last_resort_double": STACK_OF_A_DOUBLE}
+    wrong = {name: value for name, value in used.items() if value > larger.get(name, STACK_OF_A_CALL)}
+    check(not wrong, wrong)
+
+
+CASES = (
+    handlers_that_interrupt_calls_of_one_thread_are_written, handlers_that_interrupt_calls_of_four_threads_are_written,
+    handlers_on_8_kib_above_threads_of_16_kib_are_written,
+    handlers_that_interrupt_growth_and_names_are_written_or_counted,
+    handlers_in_forked_children_are_written_or_counted, handlers_that_interrupt_setups_are_written_or_counted,
+    handlers_that_interrupt_shutdown_are_written_or_counted, record_of_a_handler_stands_between_the_calls_around_it,
+    stack_of_a_log_call_is_as_stated,
+)
