@@ -87,6 +87,8 @@ static inline bool decode_is_string_store(const struct decode *d)
     return d->map == MAP_ONE && (d->opcode == 0xa4 || d->opcode == 0xa5 || d->opcode == 0xaa || d->opcode == 0xab);
 }
 
+static inline bool decode_is_repeated(const uint8_t code[DECODE_BYTES]) { return code[0] == 0xf2 || code[0] == 0xf3; }
+
 static inline bool decode_is_syscall(const uint8_t code[DECODE_BYTES]) { return code[0] == 0x0f && code[1] == 0x05; }
 
 /* What EVEX multiplies a displacement of one byte with: the vector's length for moves of whole vectors, the element's for

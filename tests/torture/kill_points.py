@@ -27,8 +27,8 @@ PRODUCERS = {
     "set-up with collector thread": (("gate", "setup", "end", "t2"), {"collector": "thread"}),
     "first log call": (("setup", "gate", "t3", "end", "t2"), {}),
     "fast log call": (("setup", "t6", "gate", "t3", "end", "t2"), {}),
-    "growing ring": (("setup", "t3", "gate", "l70000", "t1", "end", "t2"), {"ring_max_bytes": 1 << 20}),
-    "long message": (("setup", "t3", "gate", "l30000", "t1", "end", "t2"), {"ring_max_bytes": 65536}),
+    "growing ring": (("setup", "t3", "g66000", "t1", "end", "t2"), {"ring_max_bytes": 1 << 20}),
+    "long message": (("setup", "t3", "g20000", "t1", "end", "t2"), {}),
     "flush": (("setup", "t3", "gate", "flush", "end", "t2"), {}),
     "shutdown": (("setup", "t3", "gate", "shutdown", "end"), {}),
     "exit": (("setup", "t3", "gate"), {}),
@@ -175,7 +175,7 @@ def items(t, name):
 
 # In the default tests, without a look at all points first: how many points there are at least, or between which calls a
 # collector lays down batches and writes them.
-QUICK = {"set-up": 150, "first log call": 70, "fast log call": 30, "growing ring": 60,
+QUICK = {"set-up": 150, "first log call": 70, "fast log call": 30,
          "collector of a program that has ended": (95, 200), "rotation": (150, 220)}
 QUICK_ITEMS = 5
 

@@ -60,6 +60,7 @@ static struct {
     int ended;
     long failing_call; /* -1: not reached */
     char at[128];
+    uint64_t last_rip; /* of an instruction with an operand in shared memory */
     struct range range[RANGES_MAX];
     unsigned ranges;
 } t = {.failing_call = -1};
@@ -344,8 +345,10 @@ static void step_over_operand(const struct user_regs_struct *r, uint64_t address
     size_t n = peek(address, before, sizeof before);
     if (!go_on(PTRACE_SINGLESTEP, &status))
         return;
-    /* A store before an iteration of a repeated one is left to those before and after. */
-    if (n > 0 && peek(address, now, n) == n && memcmp(before, now, n) != 0)
+    /* Of the iterations of one repeated instruction the first is enough: what it copies is judged by its end. */
+    bool is_repetition = r->rip == t.last_rip && decode_is_repeated(code_at(r->rip));
+    t.last_rip = r->rip;
+    if (!is_repetition && n > 0 && peek(address, now, n) == n && memcmp(before, now, n) != 0)
         note_store(address, now, n, r->rip);
 }
 

@@ -8,6 +8,7 @@
  *     gate, end                 the tracer comes here, and has seen enough
  *     tN                        N short messages
  *     lN                        one with N bytes of filler
+ *     gN                        the same, made before the tracer comes
  *     wait                      for the end of stdin
  *     flow                      short messages, one every 5 ms, until the end of stdin
  *     rN                        N of them
@@ -53,6 +54,15 @@ static void talk_short(struct talker *t, long count)
         talk(t, 20 + t->next % 30);
 }
 
+/* Making it would take far more steps than logging it. */
+static void talk_large_at_gate(struct talker *t, const char *gate, uint32_t len)
+{
+    size_t n = numbered_format(t->buffer, t->name, t->next, len);
+    gate_enter(gate);
+    mplog_log_text(t->logger, MPLOG_INFO, t->buffer, n);
+    atomic_store(&t->tally->returned, ++t->next);
+}
+
 #define PAUSE_MS 5
 
 static void talk_until_eof(struct talker *t)
@@ -95,6 +105,8 @@ static void obey(struct talker *t, const char *gate, const char *word)
         talk_slowly(t, strtol(word + 1, NULL, 10));
     else if (word[0] == 't')
         talk_short(t, strtol(word + 1, NULL, 10));
+    else if (word[0] == 'g')
+        talk_large_at_gate(t, gate, (uint32_t)strtoul(word + 1, NULL, 10));
     else if (word[0] == 'l')
         talk(t, (uint32_t)strtoul(word + 1, NULL, 10));
 }
