@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Which memory an x86-64 instruction names: enough to know where a store would go before it is executed. Whether it is a
- * store is not asked: the tracer compares the bytes before and after. Stacks and the thread's own area (fs, gs) are
- * never shared, so what only push, call and segment prefixes reach is left out, as are addresses relative to the
+ * Which memory an x86-64 instruction names: enough to know where a store would go before it is executed. Whether it
+ * is a store is not asked: the tracer compares the bytes before and after. Stacks and the thread's own area (fs, gs)
+ * are never shared, so what only push, call and segment prefixes reach is left out, as are addresses relative to the
  * instruction: they are the program's own data.
  */
 #ifndef TESTS_TORTURE_DECODE_H
@@ -20,7 +20,7 @@ enum decode_map { MAP_ONE, MAP_0F, MAP_OTHER };
 struct decode {
     const uint8_t *at;
     bool has_x, has_b; /* bits that extend the index and the base */
-    uint8_t evex[3]; /* what follows 0x62, or zeros */
+    uint8_t evex[3];   /* what follows 0x62, or zeros */
     enum decode_map map;
     uint8_t opcode;
 };
@@ -91,8 +91,8 @@ static inline bool decode_is_repeated(const uint8_t code[DECODE_BYTES]) { return
 
 static inline bool decode_is_syscall(const uint8_t code[DECODE_BYTES]) { return code[0] == 0x0f && code[1] == 0x05; }
 
-/* What EVEX multiplies a displacement of one byte with: the vector's length for moves of whole vectors, the element's for
- * moves of one. */
+/* What EVEX multiplies a displacement of one byte with: the vector's length for moves of whole vectors, the element's
+ * for moves of one. */
 static inline int64_t decode_unit(const struct decode *d)
 {
     if (d->evex[0] == 0)

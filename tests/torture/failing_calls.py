@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Unlicense
-"""Lets the k-th system call of a process fail, with each error it may have, once and, from then on, for ever. The program
-runs on and ends with 0; each record it has logged is in the file, or counted as lost, or on stderr; nothing is left behind.
+"""Lets the k-th system call of a process fail, with each error it may have, once and, from then on, for ever. The
+program runs on and ends with 0; each record it has logged is in the file, or counted as lost, or on stderr; nothing is
+left behind.
 
 An item is "K VARIANT once|ever call error" (tracer.c, variants.h).
 """

@@ -43,7 +43,8 @@ class Gate:
                        *words, **how)
 
     def trace(self, job, *arguments, meanwhile=None):
-        """What the tracer says: lines without '=' under "lines", the others by name. `meanwhile`: called until it ends."""
+        """What the tracer says: lines without '=' under "lines", the others by name. `meanwhile`: called before
+        its end is waited for."""
         command = [os.path.join(self.programs, "tracer"), job, self.dir, *map(str, arguments)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tracer:
             if meanwhile:

@@ -12,9 +12,10 @@ import time
 from gate import Gate, age_leftovers, log_text, recover
 from support import check, wait_until
 
-# Lines of our own that may be there: the second where the helper is killed before the set-up has seen it serve.
+# Lines of our own that may be there: the second where a helper is killed before the set-up has seen it serve.
 EXPECTED = re.compile(r"WARNING +mplog \[[^]]*\] (?:\d+ records? of a session that ended at .* (?:was|were) recovered|"
-                      r"no helper process could be started, a thread of this process writes the log: it did not come up)")
+                      r"no helper process could be started, a thread of this process writes the log: it did not "
+                      r"come up)")
 GONE_WITHIN = 10  # s: a helper that was being stepped, on a busy machine
 
 ROTATING = {"max_bytes": 300, "backup_count": 1000}
@@ -27,7 +28,7 @@ PRODUCERS = {
     "set-up with collector thread": (("gate", "setup", "end", "t2"), {"collector": "thread"}),
     "first log call": (("setup", "gate", "t3", "end", "t2"), {}),
     "fast log call": (("setup", "t6", "gate", "t3", "end", "t2"), {}),
-    "growing ring": (("setup", "t3", "g66000", "t1", "end", "t2"), {"ring_max_bytes": 1 << 20}),
+    "growing ring": (("setup", "t3", "g66000", "t1", "end", "t2"), {}),
     "long message": (("setup", "t3", "g20000", "t1", "end", "t2"), {}),
     "flush": (("setup", "t3", "gate", "flush", "end", "t2"), {}),
     "shutdown": (("setup", "t3", "gate", "shutdown", "end"), {}),
@@ -127,7 +128,7 @@ def collector_is_killed(t, name, point):
 # ---- recovery ----
 
 def recovery_is_killed(t, name, point):
-    """All were killed; the collector that recovers what they left, for a set-up that waits for it, is killed as well."""
+    """All were killed; the collector that recovers what they left, for a set-up that waits for it, is killed too."""
     gate = Gate(t, for_collector=True)
     options = ROTATING if "rotat" in name else {}
     victim = gate.victim("setup", "t2", "flow", mplog=options)
@@ -163,8 +164,8 @@ NAMES = (*PRODUCERS, *COLLECTORS, *RECOVERIES)
 
 
 def items(t, name):
-    """The points, as text: from a run in which nobody is killed. Programs are stepped all the way, because how often they
-    wake a collector depends on time."""
+    """The points, as text: from a run in which nobody is killed. Programs are stepped all the way, because how often
+    they wake a collector depends on time."""
     if name in FIRST:
         return second_deaths(t, name)
     points = run_of(name)(t, name, ())["lines"]

@@ -7,8 +7,8 @@ import kill_points
 
 
 class Part:
-    """`items(t)`: texts, each of which names one run; `run(t, item)`: one, which returns what it did, or None if the fault
-    has not happened. `quick(t)`: the few that the default tests have."""
+    """`items(t)`: texts, each of which names one run; `run(t, item)`: one, which returns what it did, or None if the
+    fault has not happened. `quick(t)`: the few that the default tests have."""
 
     def __init__(self, name, items, run, unit, quick=None, items_max=None, sum_up=str):
         self.name = name

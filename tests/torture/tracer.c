@@ -4,8 +4,8 @@
  * calls fail:
  *
  *     tracer list DIR SHARED            DIR: folder of the gate (gate.h); SHARED: part of the paths of shared memory
- *     tracer kill DIR SHARED C S        after its C-th system call and S stores to shared memory after that; at its S-th
- *                                       point if C is -1
+ *     tracer kill DIR SHARED C S        after its C-th system call and S stores to shared memory after that; where C is
+ *                                       -1, at its S-th point
  *     tracer calls DIR
  *     tracer fail DIR K VARIANT once|ever
  *
@@ -38,9 +38,9 @@
 #include "gate.h"
 #include "variants.h"
 
-#define WINDOW 64u       /* bytes: the longest store */
+#define WINDOW 64u /* bytes: the longest store */
 #define RANGES_MAX 512u
-#define PATIENCE_S 30    /* until a process that hangs is killed, and that is said */
+#define PATIENCE_S 30 /* until a process that hangs is killed, and that is said */
 #define SHADOW_MAX (64u << 20)
 
 enum job { LIST, KILL, CALLS, FAIL };
@@ -195,8 +195,7 @@ static void seize(const char *dir)
         die("nobody has come to the gate");
     fclose(f);
     t.pid = pid;
-    if (ptrace(PTRACE_SEIZE, pid, NULL,
-               PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) < 0)
+    if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) < 0)
         die("PTRACE_SEIZE");
     int go = open(go_path, O_WRONLY | O_CLOEXEC);
     if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0 || waitpid(pid, &status, __WALL) < 0)
@@ -443,8 +442,9 @@ static void print_result(void)
     const struct {
         const char *name;
         long value;
-    } said[] = {{"killed", t.is_killed}, {"failed", t.has_failed}, {"overlooked", t.overlooked}, {"points", t.points},
-                {"stores", t.stores},    {"calls", t.calls},       {"steps", t.steps}};
+    } said[] = {{"killed", t.is_killed}, {"failed", t.has_failed}, {"overlooked", t.overlooked},
+                {"points", t.points},    {"stores", t.stores},     {"calls", t.calls},
+                {"steps", t.steps}};
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
         if (said[i].value)
             printf("%s=%ld\n", said[i].name, said[i].value);

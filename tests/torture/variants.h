@@ -22,7 +22,7 @@ struct variants {
 
 #define MAY_FAIL(name, ...)                                                                                            \
     {                                                                                                                  \
-        #name, SYS_##name, sizeof((int[]){__VA_ARGS__}) / sizeof(int), { __VA_ARGS__ }                                        \
+#name, SYS_##name, sizeof((int[]){__VA_ARGS__}) / sizeof(int), { __VA_ARGS__ }                                 \
     }
 
 static const struct variants variants[] = {
