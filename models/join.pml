@@ -16,8 +16,9 @@
  * if there is none, and nobody was killed or taken for dead, no directory is left behind. By the LTL formula: nothing
  * moves any more at some time, if everybody gets his turn.
  *
- * Mutants (-D): BLIND_STATE, BLIND_RETIRE, NO_RESCAN, READ_BEFORE_CLAIM, OLD_BOUND, NO_IDENTITY, KEEP_CLOSING, PARENT_MUST_STAY; with ORDERLY
- * also LOOK_BEFORE_UNLOCK, LEAVING_COUNTS; with the LTL formula also NO_CLEARING.
+ * Mutants (-D): NO_RESCAN, READ_BEFORE_CLAIM, OLD_BOUND, NO_IDENTITY, KEEP_CLOSING, PARENT_MUST_STAY; with LOSSES also
+ * BLIND_STATE, BLIND_RETIRE; with ORDERLY also LOOK_BEFORE_UNLOCK, LEAVING_COUNTS; with the LTL formula also
+ * NO_CLEARING.
  */
 #define JOINERS 2
 #define COLLECTORS 2      /* helpers that run at the same time: the old incarnation's may still be deleting */
