@@ -32,10 +32,7 @@ static void forget(struct mplpy_format *f)
 
 static struct mplpy_conversion conversion_of(const struct mpl_pyformat_op *op)
 {
-    struct mplpy_conversion c = {
-        .letter = op->conversion,
-        .counts_characters = op->width > 0 || op->precision >= 0,
-    };
+    struct mplpy_conversion c = {.letter = op->conversion};
     for (unsigned type = MPL_PY_NONE; type <= MPL_PY_TEXT; type++)
         c.takes |= (uint8_t)(mpl_pyformat_takes(op->conversion, (enum mpl_pytype)type) << type);
     return c;
@@ -61,7 +58,7 @@ static struct mplpy_format *make(PyObject *text)
     Py_INCREF(text);
     f->text = text;
     size_t len;
-    char *bytes = mplpy_text_dup(text, &len);
+    char *bytes = mplpy_text_has_surrogates(text) ? NULL : mplpy_text_dup(text, &len);
     if (bytes)
         parse(f, (struct mpl_str){bytes, len});
     else
@@ -152,22 +149,9 @@ static inline bool set_int(struct mplpy_body *b, unsigned i, const struct mplpy_
            (c->letter != 'c' || (value >= 0 && value <= 0x10ffff && !(value >= 0xd800 && value <= 0xdfff)));
 }
 
-static bool has_surrogates(PyObject *s)
-{
-    if (PyUnicode_KIND(s) == PyUnicode_1BYTE_KIND)
-        return false;
-    for (Py_ssize_t i = 0; i < PyUnicode_GET_LENGTH(s); i++) {
-        Py_UCS4 c = PyUnicode_READ_CHAR(s, i);
-        if (c >= 0xd800 && c <= 0xdfff)
-            return true;
-    }
-    return false;
-}
-
 static inline bool set_text(struct mplpy_body *b, unsigned i, const struct mplpy_conversion *c, PyObject *arg)
 {
-    /* Width and precision count characters, and a surrogate is shown as six. */
-    if (c->counts_characters && !mplpy_text_is_ascii(arg) && has_surrogates(arg))
+    if (mplpy_unlikely(!mplpy_text_is_ascii(arg)) && mplpy_text_has_surrogates(arg))
         return false;
     uint64_t bytes = mplpy_text_bytes(arg);
     bool is_taken = set(b, i, c, MPL_PY_TEXT, bytes);
