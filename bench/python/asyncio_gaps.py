@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Unlicense
-"""asyncio_gaps.py [--runs N] [--package FOLDER] [--priority N]: how long an event loop is kept from its next pass by tasks that log.
+"""asyncio_gaps.py [--runs N] [--package FOLDER] [--priority N]: how long tasks that log keep an event loop
+from its next pass.
 
 1000 tasks make 20 log calls each, at random times within two seconds. A callback that schedules itself again sees each
 pass of the loop; the time between two is a gap, in the world's time and in the thread's processor time: on a machine
