@@ -378,7 +378,10 @@ static struct mpl_producer *begin_attached(void)
             if (!mpl_process_lock())
                 return NULL;
             p = attach();
+            bool is_lost = !p && mpl_process_membership() == MPL_PROCESS_MEMBER; /* no memory for a producer */
             mpl_process_unlock();
+            if (is_lost)
+                count_without_ring();
             if (!p)
                 return NULL;
         }
