@@ -40,12 +40,10 @@ struct mpl_quick {
     struct step step[];
 };
 
-static const struct {
-    struct mpl_quick quick;
-    struct step step[1];
-} one_string = {{.words_bytes = 8, .room = SHORT, .step_count = 1}, {{.literal = "               ", .kind = STRING}}};
+static const struct mpl_quick one_string = {
+    .words_bytes = 8, .room = SHORT, .step_count = 1, .step = {{.literal = "               ", .kind = STRING}}};
 
-const struct mpl_quick *const mpl_quick_text = &one_string.quick;
+const struct mpl_quick *const mpl_quick_text = &one_string;
 
 /* ---- compiling ---- */
 
