@@ -97,7 +97,7 @@ SECONDS ?= 600
 TARGETS ?=
 LIBFUZZER := /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a:libclang-rt-dev
 fuzz:
-	@$(call need,to build mplog and fuzz it,$(BUILD_TOOLS) clang:clang '$(LIBFUZZER)')
+	@$(call need,to build mplog and fuzz it,$(BUILD_TOOLS) clang:clang llvm-cov:llvm '$(LIBFUZZER)')
 	@tools/fuzz --seconds '$(SECONDS)' $(TARGETS)
 
 # About an hour; goes on where it was interrupted. TORTURE="--only PART --seed N ...", or --again: see tools/torture.
@@ -116,4 +116,4 @@ install: all
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir '$(DESTDIR)')
 
 clean:
-	@rm -rf build build-asan build-tsan build-musl build-arm64 build-clang build-fuzz
+	@rm -rf build build-asan build-tsan build-musl build-arm64 build-clang build-fuzz build-coverage
