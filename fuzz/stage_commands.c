@@ -91,6 +91,7 @@ static uint64_t offset_of(enum anchor a)
 #define DEF_FIELD(member) FIELD("def", AT_DEF, mpl_def_extent, member)
 #define RING_FIELD(member) FIELD("ring0", AT_RING0, mpl_ring, member), FIELD("ring1", AT_RING1, mpl_ring, member)
 #define BATCH_FIELD(member) FIELD("batch", AT_BATCH, mpl_batch, member)
+#define BATCH_PROGRESS_FIELD(member) BATCH_FIELD(progress[0].member), BATCH_FIELD(progress[1].member)
 #define STREAM_FIELD(member) FIELD("stream", AT_STREAM, mpl_stream, member)
 
 static const struct field {
@@ -183,11 +184,12 @@ static const struct field {
     BATCH_FIELD(magic),
     BATCH_FIELD(ends_max),
     BATCH_FIELD(data_bytes),
-    BATCH_FIELD(tag),
-    BATCH_FIELD(len),
-    BATCH_FIELD(record_count),
-    BATCH_FIELD(own_count),
-    BATCH_FIELD(oldest_stamp),
+    BATCH_PROGRESS_FIELD(tag),
+    BATCH_PROGRESS_FIELD(begin),
+    BATCH_PROGRESS_FIELD(end),
+    BATCH_PROGRESS_FIELD(record_count),
+    BATCH_PROGRESS_FIELD(own_count),
+    BATCH_PROGRESS_FIELD(oldest_stamp),
     BATCH_FIELD(done),
     BATCH_FIELD(intent.dev),
     BATCH_FIELD(intent.ino),

@@ -128,7 +128,8 @@ struct mplog_options {
     /* Directory for shared memory. Default: the first that works of /dev/shm, $XDG_RUNTIME_DIR, /tmp. */
     const char *ring_dir;
 
-    /* A thread's ring grows from 64 KiB up to this: default 4 MiB. Larger messages get a ring of their own. */
+    /* A thread's ring grows from 64 KiB up to this: default 4 MiB. Larger messages get a ring of their own. As many
+     * bytes of lines wait for a file that cannot be written, while other files or streams take them. */
     long long ring_max_bytes;
 
     /* Memory for rings per process: default 96 MiB. Beyond it threads share a ring. */
@@ -292,6 +293,20 @@ MPLOG_API int mplog_flush(int timeout_ms);
  * this process go to stderr directly, as with Python's last resort, until the next set-up. Not needed at exit: a
  * process that ends waits by itself, at most 5 s, until its records are written. */
 MPLOG_API void mplog_shutdown_logging(void);
+
+/* From now on SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT of this process, and of children that it forks, first become
+ * a record of level CRITICAL: signal, code, address and, where the C library has backtrace(), the stack as file+offset
+ * for addr2line. Its thread waits at most 0.5 s until that is written. Then the signal does what it did before this
+ * call: the handler of that time runs, or the process dies with the core dump it would have left. One record a process;
+ * of several threads that crash at once the first is told.
+ *
+ * Off by default. MPLOG_CRASH_HANDLER=1 in the environment does the same when a process becomes a member. A thread that
+ * logs after this call gets an alternate stack of 64 KiB, if it has none, so that an overflow of its stack can be told;
+ * the calling one gets it at once. Call it after set-up, before threads are started, and after other handlers were
+ * installed. Before set-up, and after shutdown, the text goes to stderr.
+ *
+ * 0, or -errno with a sentence. Not async-signal-safe; the handler is: it takes no lock and allocates nothing. */
+MPLOG_API int mplog_install_crash_handler(void);
 
 /* ---- for programs that bring their own helper ---- */
 

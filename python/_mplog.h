@@ -85,6 +85,10 @@ char *mplpy_text_put_any(PyObject *s, char *at);
 
 static inline bool mplpy_text_is_ascii(PyObject *s) { return PyUnicode_IS_COMPACT_ASCII(s); }
 
+/* Surrogates that stand alone: widths and precisions count each as one character, and the collector would see six. What
+ * has any is formatted at the call. */
+bool mplpy_text_has_surrogates(PyObject *s);
+
 static inline uint64_t mplpy_text_bytes(PyObject *s)
 {
     return mplpy_likely(mplpy_text_is_ascii(s)) ? (uint64_t)PyUnicode_GET_LENGTH(s) : mplpy_text_bytes_any(s);
@@ -137,6 +141,7 @@ struct mplpy_call {
     int level;
     uint32_t sinks;
     uint64_t site_bits;
+    bool has_surrogates; /* in a field: not to be written */
     struct mplpy_body body;
     unsigned field_count, owned_count;
     struct mplpy_field field[MPLPY_FIELDS_MAX];
@@ -149,6 +154,7 @@ static inline void mplpy_call_begin(struct mplpy_call *c, struct mpl_logger *log
     c->level = level;
     c->sinks = sinks;
     c->site_bits = 0;
+    c->has_surrogates = false;
     c->field_count = c->owned_count = 0;
 }
 
@@ -175,6 +181,7 @@ static inline void mplpy_add_owned(struct mplpy_call *c, uint32_t tag, PyObject 
 {
     Py_INCREF(text);
     c->owned[c->owned_count++] = text;
+    c->has_surrogates |= mplpy_text_has_surrogates(text);
     mplpy_add_text(c, tag, text);
 }
 static inline void mplpy_add_number(struct mplpy_call *c, uint32_t tag, int64_t number)
@@ -182,8 +189,8 @@ static inline void mplpy_add_number(struct mplpy_call *c, uint32_t tag, int64_t 
     c->field[c->field_count++] = (struct mplpy_field){tag, NULL, number};
 }
 
-/* 1: written, or lost and counted. 0: this process is in no session, or the arguments fit no ring. -1: a signal's
- * handler raised while the call waited. May release the GIL. */
+/* 1: written, or lost and counted. 0: this process is in no session, the arguments fit no ring, or fields have
+ * surrogates. -1: a signal's handler raised while the call waited. May release the GIL. */
 int mplpy_write(const struct mplpy_call *c);
 
 /* ---- _mplog_format.c ---- */
@@ -301,8 +308,37 @@ static inline uint64_t mplpy_dict_version(PyObject *dict)
     _Pragma("GCC diagnostic pop")
 }
 
+/* What is compared at each call: all in one place. */
+#define MPLPY_WORLD_TYPES 5 /* a change of logging.Logger shows in the two that derive from it */
+struct mplpy_world {
+    uint64_t logging_version, threading_version;
+    PyObject *logging, *threading; /* dictionaries of the modules */
+    PyTypeObject *type[MPLPY_WORLD_TYPES];
+    unsigned tag[MPLPY_WORLD_TYPES];
+    bool is_standard; /* as of these versions */
+    bool has_tags;    /* else some type has no version to be had, and is looked at each time */
+};
+extern struct mplpy_world mplpy_world;
+
+/* In one expression without branches, since all of it is in the cache and nearly always true. */
+static inline bool mplpy_world_is_unchanged(void)
+{
+    const struct mplpy_world *w = &mplpy_world;
+    uint64_t changes = (mplpy_dict_version(w->logging) ^ w->logging_version) |
+                       (mplpy_dict_version(w->threading) ^ w->threading_version) |
+                       (mplpy_type_tag(w->type[0]) ^ w->tag[0]) | (mplpy_type_tag(w->type[1]) ^ w->tag[1]) |
+                       (mplpy_type_tag(w->type[2]) ^ w->tag[2]) | (mplpy_type_tag(w->type[3]) ^ w->tag[3]) |
+                       (mplpy_type_tag(w->type[4]) ^ w->tag[4]);
+    return changes == 0 && w->has_tags;
+}
+
+bool mplpy_world_look(void);
+
 /* Is everything as the standard library made it? Looks again where something has changed. */
-bool mplpy_world_is_standard(void);
+static inline bool mplpy_world_is_standard(void)
+{
+    return mplpy_likely(mplpy_world_is_unchanged()) ? mplpy_world.is_standard : mplpy_world_look();
+}
 
 /* The same of logging.Formatter alone: does it show what the collector would? */
 bool mplpy_world_formatter_is_standard(void);
@@ -334,8 +370,9 @@ struct mplpy_state {
     bool is_fast;  /* and the path leads to handlers of ours alone */
     bool is_disabled;
     PyObject *cache; /* owned */
-    /* Standard levels that are known to be disabled, bit by bit, as long as the versions are these. */
-    unsigned disabled_levels, type_tag;
+    /* Standard levels that are known to be disabled, or to be enabled with a fast path, bit by bit, as long as the
+     * versions are these. */
+    unsigned disabled_levels, enabled_levels, type_tag;
     uint64_t cache_version;
     struct mpl_logger *core;
     unsigned need; /* what the formats of the handlers show */

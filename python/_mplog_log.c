@@ -10,6 +10,10 @@ static PyObject *reserved; /* a frozenset */
 
 static PyObject *levels_to_names, *standard_name[6]; /* by level / 10 */
 
+/* Levels, by level / 10, whose names are the standard ones, as of that version of the dictionary. */
+static uint64_t standard_version;
+static unsigned standard_levels;
+
 /* ---- keywords ---- */
 
 static int is_allowed_extra(PyObject *extra)
@@ -66,13 +70,32 @@ static uint32_t sinks_for(const struct mplpy_state *s, int level)
     return sinks;
 }
 
+static void note_standard(unsigned i)
+{
+    uint64_t version = mplpy_dict_version(levels_to_names);
+    if (version != standard_version)
+        standard_levels = 0;
+    standard_version = version;
+    standard_levels |= 1u << i;
+}
+
+static inline bool is_known_standard(int level)
+{
+    return (unsigned)level <= 50 && level % 10 == 0 && standard_levels >> level / 10 & 1 &&
+           mplpy_dict_version(levels_to_names) == standard_version;
+}
+
 /* The collector knows the standard names; others travel. False: raised, or no str. */
 static bool show_level_name(struct mplpy_call *c, PyObject *level_object)
 {
+    if (mplpy_likely(is_known_standard(c->level)))
+        return true;
     PyObject *name = PyDict_GetItem(levels_to_names, level_object);
     unsigned i = (unsigned)c->level / 10;
-    if (mplpy_likely(c->level % 10 == 0 && i < 6 && name == standard_name[i]))
+    if (c->level % 10 == 0 && i < 6 && name == standard_name[i]) {
+        note_standard(i);
         return true;
+    }
     if (!name)
         return c->level % 10 != 0 || i >= 6; /* "Level 25" */
     if (!mplpy_is_text(name))
@@ -114,7 +137,7 @@ static PyObject *finish(PyObject *msg, PyObject *const *args, Py_ssize_t count)
 static int write_text(struct mplpy_call *c, int skip, bool has_caller, PyObject *text)
 {
     struct mplpy_caller *caller;
-    if (!mplpy_is_text(text))
+    if (!mplpy_is_text(text) || mplpy_text_has_surrogates(text))
         return 0;
     if (has_caller) {
         if (!mplpy_caller_find(skip, &caller))

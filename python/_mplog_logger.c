@@ -227,27 +227,38 @@ static PyObject *logger_get_effective_level(PyObject *self, PyObject *Py_UNUSED(
 
 /* ---- log calls ---- */
 
-/* The commonest call of all, as short as can be: a standard level that is disabled, and nothing has changed since that
- * was found out. */
+/* Nothing has changed since the levels' bits were noted, of which at least one is set. */
+static inline bool are_levels_current(const struct mplpy_state *s, PyObject *self)
+{
+    return s->generation == mplpy_generation && s->type_tag == mplpy_type_tag(Py_TYPE(self)) &&
+           s->cache_version == mplpy_dict_version(s->cache) && level_generation() == seen_levels;
+}
+
+/* The commonest call of all, as short as can be: a standard level that is disabled. */
 static inline bool is_known_disabled(PyObject *self, int which)
 {
     const struct mplpy_state *s = mplpy_state_find(self);
-    return mplpy_likely(s != NULL) && s->disabled_levels >> which & 1 && s->generation == mplpy_generation &&
-           s->type_tag == mplpy_type_tag(Py_TYPE(self)) && s->cache_version == mplpy_dict_version(s->cache) &&
-           level_generation() == seen_levels;
+    return mplpy_likely(s != NULL) && s->disabled_levels >> which & 1 && are_levels_current(s, self);
 }
 
-static void note_disabled(struct mplpy_state *s, PyObject *self, int level)
+/* The second commonest: one that is enabled, and leads to handlers of ours alone. */
+static inline bool is_known_fast(const struct mplpy_state *s, PyObject *self, int which)
+{
+    return s && s->enabled_levels >> which & 1 && are_levels_current(s, self) && mplpy_world_is_standard() &&
+           mplpy_state_holds(s) && !is_in_stock && !mplpy_is_forced_slow;
+}
+
+static void note_level(struct mplpy_state *s, PyObject *self, int level, bool is_on)
 {
     uint64_t version = mplpy_dict_version(s->cache);
     unsigned tag = mplpy_type_tag(Py_TYPE(self));
     if (level % 10 != 0 || level < 10 || level > 50 || tag == 0)
         return;
     if (version != s->cache_version || tag != s->type_tag)
-        s->disabled_levels = 0;
+        s->disabled_levels = s->enabled_levels = 0;
     s->cache_version = version;
     s->type_tag = tag;
-    s->disabled_levels |= 1u << (level / 10 - 1);
+    *(is_on ? &s->enabled_levels : &s->disabled_levels) |= 1u << (level / 10 - 1);
 }
 
 /* The short way. 1: done, 0: to be done by the stock method, -1: raised. */
@@ -260,7 +271,7 @@ static int try_log(PyObject *self, PyObject *level_obj, int level, int skip, PyO
     int is = is_enabled(s, self, level_obj);
     if (is <= 0) {
         if (is == 0 && s->cache)
-            note_disabled(s, self, level);
+            note_level(s, self, level, false);
         return is < 0 ? -1 : 1;
     }
     if (mplpy_unlikely(!s->is_fast || s->generation != mplpy_generation || !mplpy_state_holds(s))) {
@@ -269,6 +280,8 @@ static int try_log(PyObject *self, PyObject *level_obj, int level, int skip, PyO
         if (!s->is_fast)
             return 0;
     }
+    if (s->cache && s->generation == mplpy_generation)
+        note_level(s, self, level, true);
     if (mplpy_unlikely(mplpy_is_forced_slow || !mplpy_is_text(args[0])))
         return 0;
     if (kwnames) {
@@ -309,7 +322,12 @@ static PyObject *log_late(PyObject *self, PyObject *level_obj, PyObject *const *
 __attribute__((noinline)) static PyObject *log_at(PyObject *self, int which, PyObject *name, PyObject *const *args,
                                                   Py_ssize_t nargs, PyObject *kwnames)
 {
-    int done = try_log(self, level_object[which], (which + 1) * 10, 0, args, nargs, kwnames);
+    struct mplpy_state *s = mplpy_state_find(self);
+    int done;
+    if (mplpy_likely(nargs > 0 && !kwnames && is_known_fast(s, self, which) && mplpy_is_text(args[0])))
+        done = mplpy_log(s, level_object[which], (which + 1) * 10, 0, args[0], args + 1, nargs - 1);
+    else
+        done = try_log(self, level_object[which], (which + 1) * 10, 0, args, nargs, kwnames);
     if (mplpy_likely(done > 0))
         Py_RETURN_NONE;
     if (done < 0)

@@ -11,11 +11,25 @@
 
 bool mplpy_threads_are_patched;
 
+/* Where a name was read: the attribute of an object that a dictionary holds. Nothing has changed as long as all of this
+ * is as it was. */
+struct source {
+    PyObject *holder; /* a dictionary; as long as its version is that one, it keeps `object` alive */
+    uint64_t holder_version;
+    PyObject *object; /* borrowed */
+    PyTypeObject *type;
+    unsigned type_tag;
+    PyObject **dict_at; /* where the object keeps its dictionary */
+    PyObject *dict;     /* owned */
+    uint64_t dict_version;
+};
+
 /* What this thread's ring says. Belongs to the dictionary of the thread's state, which is cleared under the GIL. */
 struct thread_names {
     PyObject *ident; /* owned: the key in threading._active */
     PyObject *name;  /* owned: as published; NULL: none yet */
     bool is_carried; /* no ring can carry it: it goes into each record */
+    struct source source;
 };
 
 static _Thread_local struct thread_names *this_thread MPL_TLS_MODEL;
@@ -26,13 +40,48 @@ static PyObject *threading_dict, *active, *modules, *main_process;
 static PyObject *process_name;
 static bool is_process_carried;
 static PyObject *process_dict; /* of multiprocessing.process, once that is loaded */
+static uint64_t nameless_version; /* of sys.modules when multiprocessing was not there */
+
+static struct source process_source;
+
+/* ---- has it changed? ---- */
+
+static inline bool is_unchanged(const struct source *s)
+{
+    return s->dict && mplpy_dict_version(s->holder) == s->holder_version && Py_TYPE(s->object) == s->type &&
+           mplpy_type_tag(s->type) == s->type_tag && *s->dict_at == s->dict &&
+           mplpy_dict_version(s->dict) == s->dict_version;
+}
+
+static void forget_source(struct source *s) { Py_CLEAR(s->dict); }
+
+/* To be called before the name is read. Makes the object's dictionary if there was none yet: attributes that lie in the
+ * object itself (3.11 and later) have no version. */
+static void note_source(struct source *s, PyObject *holder, PyObject *object)
+{
+    forget_source(s);
+#if PY_VERSION_HEX < 0x030D0000 /* later a dictionary may share its values with the object */
+    PyObject *dict = PyObject_GenericGetDict(object, NULL), **at = _PyObject_GetDictPtr(object);
+    PyTypeObject *type = Py_TYPE(object);
+    unsigned tag = mplpy_type_tag(type);
+    if (dict && at && *at == dict && PyDict_CheckExact(dict) && tag != 0)
+        *s = (struct source){holder, mplpy_dict_version(holder), object, type, tag, at, dict, mplpy_dict_version(dict)};
+    else
+        Py_XDECREF(dict);
+    PyErr_Clear();
+#else
+    (void)holder;
+    (void)object;
+#endif
+}
 
 /* ---- what a ring can carry ---- */
 
 /* At most 100 bytes without NUL: else the record carries it itself, whole. */
 static bool is_ring_name(PyObject *name, char text[MPL_NAME_MAX + 1])
 {
-    if (mplpy_text_bytes(name) > MPL_NAME_MAX || PyUnicode_FindChar(name, 0, 0, PyUnicode_GET_LENGTH(name), 1) != -1)
+    if (mplpy_text_bytes(name) > MPL_NAME_MAX || mplpy_text_has_surrogates(name) ||
+        PyUnicode_FindChar(name, 0, 0, PyUnicode_GET_LENGTH(name), 1) != -1)
         return false;
     *mplpy_text_put(name, text) = '\0';
     return text[0] != '\0';
@@ -56,6 +105,7 @@ static void drop_thread(PyObject *capsule)
         this_thread = NULL;
     Py_XDECREF(t->ident);
     Py_XDECREF(t->name);
+    forget_source(&t->source);
     PyMem_Free(t);
 }
 
@@ -111,13 +161,16 @@ static bool is_plain_thread(PyTypeObject *type)
 }
 
 /* threading.current_thread().name; a new reference. */
-static PyObject *thread_name(const struct thread_names *t)
+static PyObject *thread_name(struct thread_names *t)
 {
     if (mplpy_likely(!mplpy_threads_are_patched)) {
         PyObject *thread = PyDict_GetItem(active, t->ident);
-        if (mplpy_likely(thread && is_plain_thread(Py_TYPE(thread))))
+        if (mplpy_likely(thread && is_plain_thread(Py_TYPE(thread)))) {
+            note_source(&t->source, active, thread);
             return PyObject_GetAttr(thread, mplpy_name._name);
+        }
     }
+    forget_source(&t->source);
     return call_current_thread(mplpy_name.name);
 }
 
@@ -157,7 +210,7 @@ static int show_thread(struct mplpy_call *c, unsigned need)
     PyObject *name = thread_name(t);
     if (!name)
         return -1;
-    if (mplpy_likely(name == t->name)) {
+    if (name == t->name) {
         Py_DECREF(name);
     } else if (!is_text(name)) {
         Py_DECREF(name);
@@ -179,6 +232,7 @@ static PyObject *loaded_process_dict(void)
     if (process_dict)
         return process_dict;
     PyObject *package = PyDict_GetItem(modules, mplpy_name.multiprocessing);
+    nameless_version = package ? 0 : mplpy_dict_version(modules);
     if (!package || !PyModule_Check(package) || !PyDict_GetItem(PyModule_GetDict(package), mplpy_name.current_process))
         return NULL; /* or while it is being loaded */
     PyObject *module = PyDict_GetItemString(modules, "multiprocessing.process");
@@ -194,6 +248,8 @@ static PyObject *current_process_name(void)
 {
     PyObject *dict = loaded_process_dict();
     PyObject *process = dict ? PyDict_GetItem(dict, mplpy_name._current_process) : NULL;
+    if (process)
+        note_source(&process_source, dict, process);
     PyObject *name = process ? PyObject_GetAttr(process, mplpy_name._name) : NULL;
     if (!name) { /* LogRecord's words where that fails */
         PyErr_Clear();
@@ -207,7 +263,7 @@ static int show_process(struct mplpy_call *c)
 {
     char text[MPL_NAME_MAX + 1];
     PyObject *name = current_process_name();
-    if (mplpy_likely(name == process_name)) {
+    if (name == process_name) {
         Py_DECREF(name);
     } else if (!is_text(name)) {
         Py_DECREF(name);
@@ -248,11 +304,25 @@ static PyObject *task_name(void)
     return text;
 }
 
+/* The ring says it already. */
+static inline bool is_thread_shown(unsigned need)
+{
+    const struct thread_names *t = this_thread;
+    return t && !mplpy_threads_are_patched &&
+           (!(need & MPLPY_NEED_THREAD_NAME) || (is_unchanged(&t->source) && !t->is_carried));
+}
+
+static inline bool is_process_shown(void)
+{
+    return !is_process_carried && (process_dict ? is_unchanged(&process_source)
+                                                : process_name && mplpy_dict_version(modules) == nameless_version);
+}
+
 int mplpy_names_publish(struct mplpy_call *c, unsigned need)
 {
-    if (need & MPLPY_NEED_ANY_THREAD && show_thread(c, need) < 0)
+    if (need & MPLPY_NEED_ANY_THREAD && mplpy_unlikely(!is_thread_shown(need)) && show_thread(c, need) < 0)
         return -1;
-    if (need & MPLPY_NEED_PROCESS_NAME && show_process(c) < 0)
+    if (need & MPLPY_NEED_PROCESS_NAME && mplpy_unlikely(!is_process_shown()) && show_process(c) < 0)
         return -1;
     if (need & MPLPY_NEED_TASK_NAME) {
         PyObject *name = task_name();

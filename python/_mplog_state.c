@@ -232,7 +232,7 @@ static struct mpl_logger *core_logger(PyObject *logger)
     struct mpl_logger *core = NULL;
     PyObject *name = PyObject_GetAttr(logger, mplpy_name.name);
     size_t len;
-    char *text = name && mplpy_is_text(name) ? mplpy_text_dup(name, &len) : NULL;
+    char *text = name && mplpy_is_text(name) && !mplpy_text_has_surrogates(name) ? mplpy_text_dup(name, &len) : NULL;
     if (text && strlen(text) == len && len > 0)
         core = mpl_logger_of(mplog_get_logger(text));
     PyMem_Free(text);
@@ -245,7 +245,7 @@ void mplpy_state_refresh(struct mplpy_state *s)
     unsigned generation = mplpy_generation;
     drop_path(s);
     s->is_fast = s->is_plain = false;
-    s->disabled_levels = 0;
+    s->disabled_levels = s->enabled_levels = 0;
     s->is_disabled = is_true(s->logger, mplpy_name.disabled);
     PyObject *cache = PyObject_GetAttr(s->logger, mplpy_name._cache);
     if (cache && PyDict_CheckExact(cache)) {

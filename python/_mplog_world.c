@@ -15,11 +15,9 @@ static PyObject *formatter_class, *threading_dict, *srcfile;
 static PyObject *converter, *time_format, *msec_format, *levels_to_names;
 static PyObject *handler_handle, *handler_emit, *handler_format;
 
-enum { TYPES = 5 }; /* a change of logging.Logger shows in the two that derive from it */
-static PyTypeObject *types[TYPES];
-static unsigned tags[TYPES];
-static uint64_t logging_version, threading_version;
-static bool is_standard, is_formatter_standard;
+/* Where a class of ours is not there yet. */
+struct mplpy_world mplpy_world = {.type = {&PyBaseObject_Type, &PyBaseObject_Type, &PyBaseObject_Type}};
+static bool is_formatter_standard;
 
 /* ---- looking ---- */
 
@@ -121,41 +119,28 @@ static bool are_threads_patched(void)
 }
 
 /* The lookups above have given the types version tags where they had none. */
-static void look(void)
+bool mplpy_world_look(void)
 {
+    struct mplpy_world *w = &mplpy_world;
     is_formatter_standard = look_at_formatter();
-    is_standard = are_switches_standard() && are_loggers_standard() && is_handler_standard() &&
-                  HAVE_GENUINE(mplpy_record_class, mplpy_name.__init__, mplpy_name.getMessage);
+    w->is_standard = are_switches_standard() && are_loggers_standard() && is_handler_standard() &&
+                     HAVE_GENUINE(mplpy_record_class, mplpy_name.__init__, mplpy_name.getMessage) &&
+                     is_formatter_standard;
     mplpy_threads_are_patched = are_threads_patched();
-    logging_version = mplpy_dict_version(mplpy_logging);
-    threading_version = mplpy_dict_version(threading_dict);
-    for (int i = 0; i < TYPES; i++)
-        tags[i] = types[i] ? mplpy_type_tag(types[i]) : 0;
-}
-
-static bool is_unchanged(void)
-{
-    if (mplpy_dict_version(mplpy_logging) != logging_version || mplpy_dict_version(threading_dict) != threading_version)
-        return false;
-    for (int i = 0; i < TYPES; i++) {
-        unsigned tag = types[i] ? mplpy_type_tag(types[i]) : 0;
-        if (tag != tags[i] || tag == 0) /* none is left to be had: looked at each time */
-            return false;
+    w->logging_version = mplpy_dict_version(mplpy_logging);
+    w->threading_version = mplpy_dict_version(threading_dict);
+    w->has_tags = true;
+    for (int i = 0; i < MPLPY_WORLD_TYPES; i++) {
+        w->tag[i] = mplpy_type_tag(w->type[i]);
+        w->has_tags &= w->tag[i] != 0;
     }
-    return true;
-}
-
-bool mplpy_world_is_standard(void)
-{
-    if (mplpy_unlikely(!is_unchanged()))
-        look();
-    return is_standard && is_formatter_standard;
+    return w->is_standard;
 }
 
 bool mplpy_world_formatter_is_standard(void)
 {
-    if (!is_unchanged())
-        look();
+    if (!mplpy_world_is_unchanged())
+        mplpy_world_look();
     return is_formatter_standard;
 }
 
@@ -170,13 +155,12 @@ static PyObject *class_attribute(PyObject *type, PyObject *name)
 
 void mplpy_world_set_handler(PyObject *handler_class)
 {
-    mplpy_handler_type = types[2] = (PyTypeObject *)handler_class;
+    mplpy_handler_type = mplpy_world.type[2] = (PyTypeObject *)handler_class;
     Py_INCREF(handler_class);
     handler_handle = class_attribute(handler_class, mplpy_name.handle);
     handler_emit = class_attribute(handler_class, mplpy_name.emit);
     handler_format = class_attribute(handler_class, mplpy_name.format);
-    logging_version = 0;
-    look();
+    mplpy_world_look();
 }
 
 static PyObject *global(const char *name)
@@ -208,13 +192,15 @@ int mplpy_world_init(PyObject *logging, PyObject *threading)
     msec_format = PyUnicode_InternFromString("%s,%03d");
     if (!converter || !time_format || !msec_format)
         return -1;
-    types[3] = (PyTypeObject *)mplpy_record_class;
-    types[4] = (PyTypeObject *)formatter_class;
+    mplpy_world.logging = mplpy_logging;
+    mplpy_world.threading = threading_dict;
+    mplpy_world.type[3] = (PyTypeObject *)mplpy_record_class;
+    mplpy_world.type[4] = (PyTypeObject *)formatter_class;
     return 0;
 }
 
 void mplpy_world_set_loggers(void)
 {
-    types[0] = mplpy_logger_type;
-    types[1] = mplpy_root_type;
+    mplpy_world.type[0] = mplpy_logger_type;
+    mplpy_world.type[1] = mplpy_root_type;
 }

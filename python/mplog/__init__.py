@@ -67,7 +67,7 @@ def get_logger(name=None):
     A logger of another class than logging.Logger is returned as it is, and arrives through the root logger's handler.
     Raises TypeError if name is no str. Thread-safe.
     """
-    logger = logging.getLogger(name)
+    logger = _setup.born_fast(name) or logging.getLogger(name)
     _mplog.adopt(logger)
     return logger
 

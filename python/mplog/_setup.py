@@ -99,7 +99,7 @@ def _try_format(fmt, date_format, style):
         formatter.format(logging.LogRecord("", logging.INFO, "", 0, "", None, None))
     except KeyError:
         pass
-    except (ValueError, TypeError, IndexError, AttributeError) as e:
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as e:
         if "field not found" not in str(e):
             raise ValueError("format_string: %r: %s" % (fmt, e)) from None
 
@@ -141,6 +141,27 @@ def _is_inheriting():
 
 def _is_child():
     return getattr(_process(), "_parent_pid", None) is not None
+
+
+# ---- loggers ----
+
+def born_fast(name):
+    """The logger of that name, made with our class, if there is none yet; else None.
+
+    A logger that is given its class later has its attributes in a dictionary of its own from then on (3.11 and later),
+    and the interpreter looks its methods up anew at each call.
+    """
+    manager = logging.Logger.manager
+    if type(name) is not str or isinstance(manager.loggerDict.get(name), logging.Logger):
+        return None
+    with logging._lock:
+        if manager.loggerClass is not None or logging.getLoggerClass() is not logging.Logger:
+            return None
+        manager.loggerClass = _mplog.Logger
+        try:
+            return logging.getLogger(name)
+        finally:
+            manager.loggerClass = None
 
 
 # ---- root ----

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
  * The batch of a regular file: filled by emit.c, decided by commit.c, written here under the file's lock, with an
- * intent before each write.
+ * intent before each write. While the file fails, what is decided stays where it is, and further lines follow it: the
+ * buffer grows, up to a bound.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,10 @@
 #include "shm/map.h"
 
 #define NS_PER_S UINT64_C(1000000000)
+
+static uint64_t ends_offset(uint32_t count) { return MPL_PAGE_BYTES + (uint64_t)count * sizeof(uint32_t); }
+
+static uint32_t round_ends(uint32_t count) { return (count + MPL_BATCH_ENDS - 1) / MPL_BATCH_ENDS * MPL_BATCH_ENDS; }
 
 static int open_file(int dir_fd, uint32_t index)
 {
@@ -34,7 +39,7 @@ static bool is_sound(const struct mpl_batch *b, uint64_t file_bytes)
 static int map_file(struct mpl_sink *s, int fd)
 {
     struct stat st;
-    uint64_t least = mpl_os_page_round(MPL_PAGE_BYTES + MPL_BATCH_ENDS_MAX * 4);
+    uint64_t least = MPL_BATCH_DATA_OFFSET;
     if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < least)
         return mpl_fail(EPROTO, "session file batch%u: is damaged", s->index);
     struct mpl_batch *b = mpl_map(fd, 0, (uint64_t)st.st_size);
@@ -50,27 +55,62 @@ static int map_file(struct mpl_sink *s, int fd)
     return 0;
 }
 
-/* What a predecessor has decided. A batch that was never decided has its records in their rings still, and of one that
- * is damaged nobody can tell what it was. */
+bool mpl_batch_is_pending(const struct mpl_sink *s) { return s->done < s->decided_len; }
+
+/* What was decided is in the file, and nothing more has been filled in: the next line comes to the front. */
+static void rewind_if_done(struct mpl_sink *s)
+{
+    if (s->done < s->decided_len || s->len > s->decided_len)
+        return;
+    s->begin += s->len;
+    s->len = s->decided_len = s->done = 0;
+    s->count = s->own_count = s->decided_count = s->decided_own_count = 0;
+}
+
+/* Damaged: nobody can tell what it was, or how much. */
+static void forget_batch(struct mpl_sink *s)
+{
+    struct mpl_batch *b = s->batch;
+    for (int i = 0; i < 2; i++)
+        atomic_store_explicit(&b->progress[i].tag, 0, memory_order_release);
+    atomic_store_explicit(&b->done, 0, memory_order_relaxed);
+    s->account->untold++;
+}
+
+static bool is_whole(const struct mpl_sink *s, const struct mpl_batch_progress *p, uint64_t done)
+{
+    return p->begin <= done && done <= p->end && p->end - p->begin <= s->batch_data_bytes &&
+           p->record_count <= MPL_BATCH_ENDS_MAX;
+}
+
+/* What a predecessor has decided. Of a batch that was never decided the records are in their rings still. */
 static void take_decided(struct mpl_sink *s, uint64_t batch_seq)
 {
     struct mpl_batch *b = s->batch;
-    uint64_t tag = atomic_load_explicit(&b->tag, memory_order_acquire), len = b->len;
-    uint32_t count = b->record_count;
-    bool is_decided = tag != 0 && tag <= batch_seq,
-         is_whole = len <= s->batch_data_bytes && count <= MPL_BATCH_ENDS_MAX;
-    if (is_decided && is_whole) {
-        s->decided_len = len;
-        s->decided_count = count;
-        s->is_inherited = true;
-        s->done = atomic_load_explicit(&b->done, memory_order_relaxed);
+    int in_force = mpl_batch_in_force(b, batch_seq);
+    uint64_t done = atomic_load_explicit(&b->done, memory_order_acquire);
+    for (int i = 0; i < 2; i++) { /* the number will be used again */
+        if (atomic_load_explicit(&b->progress[i].tag, memory_order_relaxed) > batch_seq)
+            atomic_store_explicit(&b->progress[i].tag, 0, memory_order_release);
+    }
+    if (in_force < 0) {
+        s->begin = done;
         return;
     }
-    if (is_decided)
-        s->account->untold++; /* how many they were, nobody can tell */
-    atomic_store_explicit(&b->tag, 0, memory_order_release);
-    b->len = b->record_count = 0;
-    atomic_store_explicit(&b->done, 0, memory_order_relaxed);
+    struct mpl_batch_progress p = b->progress[in_force];
+    if (!is_whole(s, &p, done)) {
+        forget_batch(s);
+        return;
+    }
+    s->begin = p.begin;
+    s->len = s->decided_len = p.end - p.begin;
+    s->count = s->decided_count = p.record_count;
+    s->own_count = s->decided_own_count = p.own_count;
+    s->oldest_stamp = p.oldest_stamp;
+    s->done = done - p.begin;
+    s->ends_allocated = p.record_count > MPL_BATCH_ENDS ? round_ends(p.record_count) : MPL_BATCH_ENDS;
+    s->is_inherited = mpl_batch_is_pending(s);
+    rewind_if_done(s);
 }
 
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
@@ -81,6 +121,7 @@ int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
     int error = map_file(s, s->buffer_fd);
     if (error)
         return error;
+    s->ends_allocated = MPL_BATCH_ENDS;
     take_decided(s, batch_seq);
     return 0;
 }
@@ -92,16 +133,14 @@ void mpl_batch_close(struct mpl_sink *s)
     s->batch = NULL;
 }
 
-bool mpl_batch_is_pending(const struct mpl_sink *s) { return s->done < s->decided_len; }
-
 uint64_t mpl_batch_waiting(const struct mpl_sink *s)
 {
     return mpl_batch_is_pending(s)
-               ? mpl_sinkfile_waiting(mpl_batch_ends(s->batch), s->decided_count, s->batch->own_count, s->done)
+               ? mpl_sinkfile_waiting(mpl_batch_ends(s->batch), s->decided_count, s->decided_own_count, s->done)
                : 0;
 }
 
-/* Makes the file and the map `data_bytes` large. Only while nothing is pending or filled in. */
+/* Makes the file and the map so large. What lies in it stays. Smaller: only while nothing is pending or filled in. */
 static bool resize(struct mpl_sink *s, uint64_t data_bytes)
 {
     int fd = s->buffer_fd;
@@ -124,16 +163,60 @@ static bool resize(struct mpl_sink *s, uint64_t data_bytes)
 
 void mpl_batch_shrink(struct mpl_sink *s)
 {
-    if (s->batch && s->batch_data_bytes > 2 * MPL_BATCH_DATA_BYTES && s->len == 0 && !mpl_batch_is_pending(s))
+    if (!s->batch || s->len > 0)
+        return;
+    if (s->batch_data_bytes > 2 * MPL_BATCH_DATA_BYTES)
         resize(s, MPL_BATCH_DATA_BYTES);
+    /* Refused: the memory is kept until the session ends. */
+    if (s->ends_allocated > MPL_BATCH_ENDS &&
+        fallocate(s->buffer_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)ends_offset(MPL_BATCH_ENDS),
+                  (off_t)(ends_offset(s->ends_allocated) - ends_offset(MPL_BATCH_ENDS))) == 0)
+        s->ends_allocated = MPL_BATCH_ENDS;
+}
+
+/* Room for one more line behind those that wait for the file. */
+static bool grow(struct mpl_sink *s, uint64_t bytes)
+{
+    uint64_t wanted = s->len + bytes, larger = 2 * s->batch_data_bytes;
+    larger = larger < s->waiting_bytes_max ? larger : s->waiting_bytes_max;
+    if (wanted > s->waiting_bytes_max || s->count == MPL_BATCH_ENDS_MAX)
+        return false;
+    if (s->count == s->ends_allocated) {
+        /* The maximum is a multiple of what there is at first. */
+        if (mpl_os_allocate(s->buffer_fd, ends_offset(s->ends_allocated), MPL_BATCH_ENDS * sizeof(uint32_t)) < 0)
+            return false;
+        s->ends_allocated += MPL_BATCH_ENDS;
+    }
+    return wanted <= s->batch_data_bytes || resize(s, larger > wanted ? larger : wanted);
+}
+
+/* Bytes that a batch may have: no more than at first, unless it is one line alone, or waits for its file. */
+static uint64_t bytes_max(const struct mpl_sink *s)
+{
+    bool is_bounded = s->batch_data_bytes > MPL_BATCH_DATA_BYTES && !mpl_batch_is_pending(s);
+    return is_bounded ? MPL_BATCH_DATA_BYTES : s->batch_data_bytes;
+}
+
+uint32_t mpl_batch_ends_left(const struct mpl_sink *s)
+{
+    uint32_t most = mpl_batch_is_pending(s) ? s->ends_allocated : MPL_BATCH_ENDS;
+    return s->count < most ? most - s->count : 0;
+}
+
+static bool has_room(const struct mpl_sink *s, uint64_t bytes)
+{
+    uint64_t most = s->count == 0 ? s->batch_data_bytes : bytes_max(s);
+    return mpl_batch_ends_left(s) > 0 && s->len <= most && bytes <= most - s->len;
 }
 
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes)
 {
-    if (!s->batch || (s->count == 0 && mpl_batch_is_pending(s)))
-        return MPL_APPEND_LOST; /* what waits there must stay; only lines of our own come here meanwhile */
-    if (s->count < MPL_BATCH_ENDS_MAX && bytes <= s->batch_data_bytes - s->len)
+    if (!s->batch)
+        return MPL_APPEND_LOST;
+    if (has_room(s, bytes))
         return MPL_APPENDED;
+    if (mpl_batch_is_pending(s))
+        return grow(s, bytes) ? MPL_APPENDED : s->may_wait ? MPL_APPEND_WAIT : MPL_APPEND_LOST;
     if (s->count > 0)
         return MPL_APPEND_FULL;
     /* One line of more than a whole batch; without memory for it the record is lost for this sink, and counted. */
@@ -142,9 +225,10 @@ enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes)
 
 struct mpl_text mpl_batch_room(const struct mpl_sink *s)
 {
-    if (!s->batch || (s->count == 0 && mpl_batch_is_pending(s)))
+    uint64_t most = s->batch ? bytes_max(s) : 0;
+    if (s->len >= most)
         return (struct mpl_text){NULL, 0, 0};
-    return (struct mpl_text){mpl_batch_data(s->batch) + s->len, 0, s->batch_data_bytes - s->len};
+    return (struct mpl_text){mpl_batch_data(s->batch) + s->len, 0, most - s->len};
 }
 
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line)
@@ -171,38 +255,41 @@ void mpl_batch_taken(struct mpl_sink *s, uint32_t count, uint64_t bytes, bool ha
 
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)
 {
-    struct mpl_batch *b = s->batch;
-    if (s->count == 0)
+    struct mpl_batch_progress *p = s->batch->progress;
+    uint64_t tag0 = atomic_load_explicit(&p[0].tag, memory_order_relaxed);
+    uint64_t tag1 = atomic_load_explicit(&p[1].tag, memory_order_relaxed);
+    if (s->len == s->decided_len)
         return;
-    atomic_store_explicit(&b->tag, 0, memory_order_release); /* not in force while the rest changes */
-    b->len = s->decided_len = s->len;
-    b->record_count = s->decided_count = s->count;
-    b->own_count = s->own_count;
-    b->oldest_stamp = s->oldest_stamp;
-    b->intent = (struct mpl_intent){.until = 0};
-    atomic_store_explicit(&b->done, 0, memory_order_relaxed);
-    s->done = 0;
-    atomic_store_explicit(&b->tag, tag, memory_order_release); /* in force once batch_seq reaches it (commit.c) */
-    s->len = s->count = s->own_count = 0;
+    p = tag0 > tag1 ? &p[1] : &p[0]; /* the one not in force */
+    p->begin = s->begin;
+    p->end = s->begin + s->len;
+    p->record_count = s->count;
+    p->own_count = s->own_count;
+    p->oldest_stamp = s->oldest_stamp;
+    atomic_store_explicit(&p->tag, tag, memory_order_release); /* partner: mpl_batch_in_force, for a successor */
+    s->decided_len = s->len;
+    s->decided_count = s->count;
+    s->decided_own_count = s->own_count;
 }
 
 /* ---- writing ---- */
 
 static void begin_write(void *arg, uint64_t dev, uint64_t ino, uint64_t offset, uint64_t from, uint64_t until)
 {
-    struct mpl_batch *b = arg;
-    b->intent.until = 0;
+    const struct mpl_sink *s = arg;
+    struct mpl_intent *i = &s->batch->intent;
+    i->until = 0;
     atomic_signal_fence(memory_order_seq_cst); /* a successor sees our stores in order: we are dead then */
-    b->intent = (struct mpl_intent){.dev = dev, .ino = ino, .offset = offset, .from = from, .until = 0};
+    *i = (struct mpl_intent){.dev = dev, .ino = ino, .offset = offset, .from = s->begin + from, .until = 0};
     atomic_signal_fence(memory_order_seq_cst);
-    b->intent.until = until;
+    i->until = s->begin + until;
     atomic_signal_fence(memory_order_seq_cst);
 }
 
 static void done_write(void *arg, uint64_t until)
 {
-    struct mpl_batch *b = arg;
-    atomic_store_explicit(&b->done, until, memory_order_release);
+    const struct mpl_sink *s = arg;
+    atomic_store_explicit(&s->batch->done, s->begin + until, memory_order_release); /* partner: take_decided */
 }
 
 void mpl_batch_resume(struct mpl_sink *s)
@@ -212,24 +299,26 @@ void mpl_batch_resume(struct mpl_sink *s)
     s->is_inherited = false;
     struct mpl_intent i = s->batch->intent;
     atomic_signal_fence(memory_order_seq_cst); /* what is checked is the copy */
-    if (i.until <= s->done || i.until > s->decided_len || i.from > i.until)
+    if (i.until <= s->begin + s->done || i.until > s->begin + s->decided_len || i.from > i.until || i.from < s->begin)
         return; /* no write was announced */
-    uint64_t there = mpl_file_already_written(&s->file, i.dev, i.ino, i.offset, mpl_batch_data(s->batch) + i.from,
+    uint64_t from = i.from - s->begin;
+    uint64_t there = mpl_file_already_written(&s->file, i.dev, i.ino, i.offset, mpl_batch_data(s->batch) + from,
                                               i.until - i.from);
-    if (i.from + there > s->done) {
-        s->done = i.from + there;
-        atomic_store_explicit(&s->batch->done, s->done, memory_order_release);
+    if (from + there > s->done) {
+        s->done = from + there;
+        done_write(s, s->done);
+        rewind_if_done(s);
     }
 }
 
 int mpl_batch_write(struct mpl_sink *s)
 {
-    struct mpl_batch *b = s->batch;
-    struct mpl_lines lines = {mpl_batch_data(b), s->decided_len, mpl_batch_ends(b), s->decided_count};
-    struct mpl_file_journal journal = {b, begin_write, done_write};
+    struct mpl_lines lines = {mpl_batch_data(s->batch), s->decided_len, mpl_batch_ends(s->batch), s->decided_count};
+    struct mpl_file_journal journal = {s, begin_write, done_write};
     int error = mpl_file_append(&s->file, &lines, &s->done, &journal);
-    atomic_store_explicit(&b->done, s->done, memory_order_release);
+    done_write(s, s->done);
     s->needs_sync = s->needs_sync || !error;
+    rewind_if_done(s);
     return error;
 }
 

@@ -59,11 +59,13 @@ static bool open_sink(struct mpl_collector *c, uint32_t i)
     if (mpl_os_is_shortage(error) && !s->batch && !s->stream)
         return false;
     c->sinks_shared |= s->is_alone ? 0 : UINT32_C(1) << i;
+    s->waiting_bytes_max = c->waiting_bytes_max;
     if (error < 0) {
         mpl_complain("%s", mpl_error_text());
         if (!s->batch)
             return true;
-        s->is_failing = true; /* a file: tried again with the next writes, and given up when its time is over */
+        s->is_failing = true; /* a file: tried again with the next writes */
+        s->failure = -error;
         s->failing_since_ns = mpl_clock_monotonic_ns();
     }
     for (uint32_t k = 0; k < i; k++) {
@@ -167,6 +169,9 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     c->cold_after_ticks = (uint64_t)(COLD_AFTER_NS / c->wall.ns_per_tick);
     c->block_timeout_ns = h->block_timeout_ns < BLOCK_TIMEOUT_MAX_NS ? h->block_timeout_ns : BLOCK_TIMEOUT_MAX_NS;
     c->ring_initial_bytes = h->ring_initial_bytes;
+    c->waiting_bytes_max = h->ring_max_bytes < MPL_BATCH_DATA_BYTES          ? MPL_BATCH_DATA_BYTES
+                           : h->ring_max_bytes < MPL_BATCH_WAITING_BYTES_MAX ? h->ring_max_bytes
+                                                                             : MPL_BATCH_WAITING_BYTES_MAX;
     mpl_account_take(c);
     c->watch = mpl_watch_start(&h->wake_word);
     mpl_members_scan(c); /* also finds stderr among the members */

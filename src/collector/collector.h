@@ -37,7 +37,8 @@ struct mpl_collector {
     bool is_replaced;
     uint64_t batch_seq; /* decided so far */
     uint64_t horizon_ticks, cold_after_ticks;
-    uint64_t block_timeout_ns, ring_initial_bytes; /* the session's, as they were at the beginning */
+    /* the session's, as they were at the beginning */
+    uint64_t block_timeout_ns, ring_initial_bytes, waiting_bytes_max;
 
     struct mpl_watch *watch; /* NULL: deaths are not watched for (tests) */
     struct mpl_member_view *member[MPL_SLOTS_MAX];
@@ -80,7 +81,7 @@ struct mpl_collector {
 
     struct mpl_sink *sink[MPL_SINKS_MAX];
     uint32_t sink_count;
-    uint32_t sinks_up;     /* mask: opened, and not given up */
+    uint32_t sinks_up;     /* mask: opened, and not at their end */
     uint64_t source_count; /* numbers given out: struct mpl_ring_view */
     uint32_t sinks_shared; /* mask: those that do not stand alone */
 
@@ -143,8 +144,17 @@ void mpl_commit_touch(struct mpl_collector *c, struct mpl_ring_view *r);
 /* Decides what was filled, gives the rings their space back and starts the writing. False: we have been replaced. */
 bool mpl_commit(struct mpl_collector *c);
 
-/* Writes pending batches, retries failed ones, gives sinks up and takes them back. True: nothing is pending. */
-bool mpl_commit_write(struct mpl_collector *c, uint64_t now_ns);
+/* Writes pending batches, and retries failed ones. */
+void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns);
+
+/* Says of each sink whether it is waited for: not while another one goes on, and no longer than block_timeout_ms. */
+void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns);
+
+/* Is everything that was decided in the files? Those that have failed for block_timeout_ms are not asked. */
+bool mpl_commit_is_written(const struct mpl_collector *c);
+
+/* When a file that fails is to be tried again; UINT64_MAX: none fails. */
+uint64_t mpl_commit_retry_ns(const struct mpl_collector *c);
 
 /* ---- account.c ---- */
 
@@ -155,6 +165,9 @@ void mpl_account_take(struct mpl_collector *c);
 void mpl_account_prepare(struct mpl_collector *c, uint64_t tag);
 
 /* ---- loss.c ---- */
+
+/* That sink will not have the line, which stands for `weight` records. */
+void mpl_loss_count(struct mpl_collector *c, struct mpl_sink *s, const struct mpl_line *line, uint64_t weight);
 
 /* Lines for losses that no line tells of yet. */
 void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r);

@@ -113,73 +113,120 @@ static void release_rings(struct mpl_collector *c)
 
 bool mpl_commit(struct mpl_collector *c)
 {
-    if (!has_something(c))
-        return mpl_commit_write(c, mpl_clock_monotonic_ns());
-    if (!decide(c))
-        return false;
-    release_rings(c);
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        if (c->sinks_up >> i & 1)
-            mpl_sink_decided(c->sink[i]);
+    if (has_something(c)) {
+        if (!decide(c))
+            return false;
+        release_rings(c);
+        for (uint32_t i = 0; i < c->sink_count; i++) {
+            if (c->sinks_up >> i & 1)
+                mpl_sink_decided(c->sink[i]);
+        }
+        c->batch_lines = 0;
     }
-    c->batch_lines = 0;
-    return mpl_commit_write(c, mpl_clock_monotonic_ns());
+    mpl_commit_write(c, mpl_clock_monotonic_ns());
+    return true;
 }
 
 /* ---- writing ---- */
 
-static void note_failure(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
+static uint32_t bit_of(const struct mpl_sink *s) { return UINT32_C(1) << s->index; }
+
+static void note_failure(struct mpl_collector *c, struct mpl_sink *s, int error, uint64_t now_ns)
 {
     if (s->backoff_ns == 0 || !s->is_failing)
         s->backoff_ns = RETRY_LEAST_NS;
-    if (!s->is_failing) {
-        s->is_failing = true;
+    if (!s->is_failing)
         s->failing_since_ns = now_ns;
-        mpl_emit_notice(c, c->sinks_up & ~(UINT32_C(1) << s->index), 0, NULL, NULL, "%s: writing fails: %s", s->name,
-                        mpl_error_text());
-    }
+    s->is_failing = true;
+    s->failure = -error;
     s->retry_ns = now_ns + s->backoff_ns;
     s->backoff_ns = s->backoff_ns * 2 < RETRY_MOST_NS ? s->backoff_ns * 2 : RETRY_MOST_NS;
-    if (now_ns - s->failing_since_ns >= c->block_timeout_ns)
-        c->sinks_up &= ~(UINT32_C(1) << s->index); /* given up until a write succeeds: others go on without it */
+    if (s->has_told)
+        return;
+    s->has_told = true;
+    mpl_emit_notice(c, c->sinks_up & ~bit_of(s), 0, NULL, NULL, "%s: writing fails: %s", s->name, mpl_error_text());
 }
 
-static void note_success(struct mpl_collector *c, struct mpl_sink *s)
+static void note_success(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
-    s->is_failing = false;
-    c->sinks_up |= UINT32_C(1) << s->index;
+    bool has_told = s->has_told;
+    if (!s->is_failing)
+        return;
+    s->is_failing = s->has_told = false;
+    if (has_told)
+        mpl_emit_notice(c, c->sinks_up & ~bit_of(s), 0, NULL, NULL, "%s: writing goes on after %.1f s", s->name,
+                        (double)(now_ns - s->failing_since_ns) / 1e9);
 }
 
-/* One file. True: nothing is pending there, or it no longer holds the others up. With no member left it does: what is
- * in the rings then waits for the file, if need be until the session is recovered. */
-static bool write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
+static void write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
-    uint32_t bit = UINT32_C(1) << s->index;
     bool is_idle = !s->is_failing && !mpl_batch_is_pending(s);
-    if (is_idle || !s->batch)
-        return true;
-    if (!s->is_failing || now_ns >= s->retry_ns) {
-        int error = mpl_sink_open_file(s);
-        if (!error && mpl_batch_is_pending(s))
-            error = mpl_batch_write(s);
-        if (error)
-            note_failure(c, s, now_ns);
-        else
-            note_success(c, s);
-    }
-    return !s->is_failing || (!(c->sinks_up & bit) && c->alive_count > 0);
+    if (is_idle || !s->batch || (s->is_failing && now_ns < s->retry_ns))
+        return;
+    int error = mpl_sink_open_file(s);
+    if (!error && mpl_batch_is_pending(s))
+        error = mpl_batch_write(s);
+    if (error)
+        note_failure(c, s, error, now_ns);
+    else
+        note_success(c, s, now_ns);
 }
 
-bool mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)
+void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)
 {
-    bool can_go_on = true;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
         if (s->is_stream)
             continue;
-        can_go_on = write_file(c, s, now_ns) && can_go_on;
+        write_file(c, s, now_ns);
         if (!s->is_failing)
             mpl_batch_sync(s, now_ns);
     }
-    return can_go_on;
+    mpl_commit_judge(c, now_ns);
+}
+
+/* ---- who waits for whom ---- */
+
+/* A file that fails is waited for until then. With no member left it always is: what is in the rings stays there, if
+ * need be until the session is recovered. */
+static bool is_given_up(const struct mpl_collector *c, const struct mpl_sink *s, uint64_t now_ns)
+{
+    return c->alive_count > 0 && now_ns - s->failing_since_ns >= c->block_timeout_ns;
+}
+
+void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns)
+{
+    bool has_file = false, has_stream = false; /* that go on */
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        const struct mpl_sink *s = c->sink[i];
+        has_file = has_file || (!s->is_stream && s->batch && !s->is_failing);
+        has_stream = has_stream || (s->is_stream && (c->sinks_up & bit_of(s)) != 0);
+    }
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        struct mpl_sink *s = c->sink[i];
+        bool is_alone = !has_file && (s->is_stream || !has_stream);
+        s->is_given_up = !s->is_stream && s->is_failing && is_given_up(c, s, now_ns);
+        s->may_wait = (is_alone && !s->is_given_up) || (!s->is_stream && c->alive_count == 0);
+    }
+}
+
+bool mpl_commit_is_written(const struct mpl_collector *c)
+{
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        const struct mpl_sink *s = c->sink[i];
+        if (!s->is_stream && !s->is_given_up && mpl_batch_is_pending(s))
+            return false;
+    }
+    return true;
+}
+
+uint64_t mpl_commit_retry_ns(const struct mpl_collector *c)
+{
+    uint64_t earliest_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        const struct mpl_sink *s = c->sink[i];
+        if (s->is_failing && s->retry_ns < earliest_ns)
+            earliest_ns = s->retry_ns;
+    }
+    return earliest_ns;
 }

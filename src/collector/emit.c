@@ -261,15 +261,6 @@ static bool render(struct mpl_sink *s, struct emission *e)
     return true;
 }
 
-static bool can_only_wait(const struct mpl_collector *c)
-{
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        if ((c->sinks_up >> i & 1) && !c->sink[i]->is_stream)
-            return false;
-    }
-    return true;
-}
-
 enum emitted { EMITTED, BLOCKED, DAMAGED };
 
 /* Room for the line in every sink of `takers`, which loses those that will not take it. */
@@ -283,16 +274,13 @@ static enum emitted offer(struct emission *e, uint32_t *takers)
         if (!(rendered >> s->like & 1) && !render(like, e))
             return DAMAGED;
         rendered |= UINT32_C(1) << s->like;
-        enum mpl_append result = like->rendered.len
-                                     ? mpl_sink_offer(s, like->rendered, s->is_stream && can_only_wait(c))
-                                     : MPL_APPEND_LOST;
-        if (result == MPL_APPEND_FULL) {
-            if (s->is_stream || !mpl_commit(c)) {
-                c->is_blocked = true;
-                return BLOCKED;
-            }
-            return offer(e, takers); /* once: after a commit there is room in every batch */
+        enum mpl_append result = like->rendered.len ? mpl_sink_offer(s, like->rendered) : MPL_APPEND_LOST;
+        if (result == MPL_APPEND_WAIT || (result == MPL_APPEND_FULL && !mpl_commit(c))) {
+            c->is_blocked = true;
+            return BLOCKED;
         }
+        if (result == MPL_APPEND_FULL)
+            return offer(e, takers); /* after a commit no batch is full: written, or it waits for its file */
         if (result == MPL_APPEND_LOST)
             *takers &= ~(UINT32_C(1) << i);
     }
@@ -317,7 +305,7 @@ static enum emitted emit(struct emission *e, const struct mpl_line *line, uint32
         if (takers >> i & 1)
             mpl_sink_take(c->sink[i], line);
         else if (wanted >> i & 1)
-            mpl_sink_count_lost(c->sink[i], line, weight);
+            mpl_loss_count(c, c->sink[i], line, weight);
         else
             c->account.sink[i].skipped += !line->is_own;
     }
@@ -370,7 +358,7 @@ static enum emitted emit_raw(struct mpl_collector *c, struct mpl_ring_view *r, c
     struct mpl_record record;
     struct arguments args;
     struct emission e = {.c = c, .ring = r, .raw = raw, .record = &record, .args = &args};
-    struct mpl_line line = {.level = mpl_ids_level(raw->head.ids), .stamp = r->key};
+    struct mpl_line line = {.level = mpl_ids_level(raw->head.ids), .stamp = r->key, .process = r->process};
     set_quick(&e);
     if (!e.quick.quick) {
         if (!set_attributes(&e))
@@ -431,6 +419,7 @@ bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, c
         record.thread_name = MPL_STR("collector");
     }
     struct emission e = {.c = c, .has_record = true, .record = &record};
-    struct mpl_line line = {.level = record.level, .is_own = true, .stamp = c->now_stamp};
+    struct mpl_line line = {
+        .level = record.level, .is_own = true, .stamp = c->now_stamp, .process = record.process};
     return emit(&e, &line, sinks, weight) == EMITTED;
 }

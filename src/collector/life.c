@@ -212,15 +212,18 @@ static bool has_sync_due(const struct mpl_collector *c)
     return false;
 }
 
-static void rest(struct mpl_collector *c, uint32_t wake_word)
+static void rest(struct mpl_collector *c, uint32_t wake_word, uint64_t now_ns)
 {
-    uint64_t timeout_ns = NAP_NS;
+    uint64_t timeout_ns = NAP_NS, retry_ns = mpl_commit_retry_ns(c);
     if (!c->is_blocked && c->pass_bytes >= BUSY_BYTES)
         return;
     bool is_quiet = c->hot_count == 0 && c->ending_count == 0 && !c->is_blocked && !c->has_missed && c->alive_count > 0;
     if (is_quiet) {
         shrink_buffers(c);
         timeout_ns = has_sync_due(c) ? HEARTBEAT_NS / 10 : HEARTBEAT_NS;
+        if (retry_ns < UINT64_MAX)
+            timeout_ns = retry_ns > now_ns ? retry_ns - now_ns : 1;
+        timeout_ns = timeout_ns < HEARTBEAT_NS ? timeout_ns : HEARTBEAT_NS;
     } else if (c->is_blocked) {
         timeout_ns = 10 * NAP_NS;
     }
@@ -260,9 +263,10 @@ static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_l
         enum next next = try_to_leave(c, life, &ending, now_ns);
         *is_left_behind = next == LEFT_BEHIND;
         must_stop = must_stop && (!life->is_recovery || now_ns > begin_ns + DYING_WAIT_NS);
-        if (next != GO_ON || (must_stop && !c->is_blocked && c->ending_count == 0 && c->alive_count > 0))
+        bool is_done = !c->is_blocked && c->ending_count == 0 && mpl_commit_is_written(c);
+        if (next != GO_ON || (must_stop && is_done && c->alive_count > 0))
             break;
-        rest(c, wake_word);
+        rest(c, wake_word, now_ns);
     }
     if (life->end)
         life->end->written += records_in_files(c) - ending.records_at_first;

@@ -5,6 +5,7 @@
  * nor forgets it.
  */
 #include <inttypes.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "collector/collector.h"
@@ -72,6 +73,65 @@ void mpl_loss_report_member(struct mpl_collector *c, struct mpl_member_view *m)
     }
 }
 
+/* ---- in a sink ---- */
+
+void mpl_loss_count(struct mpl_collector *c, struct mpl_sink *s, const struct mpl_line *line, uint64_t weight)
+{
+    struct mpl_losers *l = &s->account->losers;
+    uint64_t untold = s->account->untold;
+    uint32_t i = 0;
+    s->account->lost += !line->is_own;
+    s->account->untold += weight;
+    if (weight == 0)
+        return;
+    if (untold == 0)
+        *l = (struct mpl_losers){.first_ns = mpl_clock_wall_of(&c->wall, line->stamp)};
+    l->last_ns = mpl_clock_wall_of(&c->wall, line->stamp);
+    l->error = s->is_failing ? s->failure : l->error;
+    while (i < MPL_LOSERS_MAX && l->process[i] != line->process && l->process[i] != 0)
+        i++;
+    if (i == MPL_LOSERS_MAX)
+        return;
+    l->process[i] = line->process;
+    l->count[i] += weight;
+}
+
+static void append_time(struct mpl_text *t, int64_t wall_ns)
+{
+    char text[32];
+    struct tm tm;
+    time_t seconds = (time_t)(wall_ns / INT64_C(1000000000));
+    if (localtime_r(&seconds, &tm) && strftime(text, sizeof text, "%H:%M:%S", &tm) > 0)
+        mpl_text_str(t, mpl_str_from(text));
+}
+
+/* " (from 10:00:01 to 10:00:09; process 7: 12, process 8: 3, others: 1)" */
+static void append_losers(struct mpl_text *t, const struct mpl_losers *l, uint64_t all)
+{
+    uint64_t told = 0;
+    if (l->first_ns == 0)
+        return;
+    mpl_text_str(t, MPL_STR(" (from "));
+    append_time(t, l->first_ns);
+    mpl_text_str(t, MPL_STR(" to "));
+    append_time(t, l->last_ns);
+    for (uint32_t i = 0; i < MPL_LOSERS_MAX && l->process[i] != 0; i++) {
+        mpl_text_printf(t, "%s process %u: %" PRIu64, i > 0 ? "," : ";", l->process[i], l->count[i]);
+        told += l->count[i];
+    }
+    if (told < all)
+        mpl_text_printf(t, "%s others: %" PRIu64, told > 0 ? "," : ";", all - told);
+    mpl_text_char(t, ')');
+}
+
+static void append_reason(struct mpl_text *t, const struct mpl_sink *s)
+{
+    char reason[128];
+    mpl_text_str(t, s->is_stream ? MPL_STR("the reader was too slow") : MPL_STR("the file could not be written"));
+    if (!s->is_stream && s->account->losers.error > 0)
+        mpl_text_printf(t, ": %s", mpl_errno_text(s->account->losers.error, reason, sizeof reason));
+}
+
 /* The reader of a stream has gone away: said once, where somebody may still read it. */
 static void report_end(struct mpl_collector *c, struct mpl_sink *s)
 {
@@ -87,13 +147,20 @@ static void report_end(struct mpl_collector *c, struct mpl_sink *s)
 
 void mpl_loss_report_sink(struct mpl_collector *c, struct mpl_sink *s)
 {
+    char details[400];
+    struct mpl_text t = {details, 0, sizeof details};
     report_end(c, s);
     uint64_t more = s->account->untold;
-    if (more == 0 || !(c->sinks_up >> s->index & 1))
+    if (more == 0 || !(c->sinks_up >> s->index & 1) || s->is_failing)
         return;
-    /* Where it is not taken, they are counted as untold once more. */
-    if (mpl_emit_notice(c, UINT32_C(1) << s->index, more, NULL, NULL, "%" PRIu64 " %s lost here: %s", more,
-                        more == 1 ? "record was" : "records were",
-                        s->is_stream ? "the reader was too slow" : "the file could not be written"))
-        s->account->untold -= more;
+    struct mpl_losers losers = s->account->losers;
+    append_reason(&t, s);
+    append_losers(&t, &losers, more);
+    if (!mpl_emit_notice(c, UINT32_C(1) << s->index, more, NULL, NULL, "%" PRIu64 " %s lost here: %s", more,
+                         more == 1 ? "record was" : "records were", mpl_text_cstr(&t)))
+        return;
+    /* Where the line is not taken, they were counted as untold once more, as the line's. */
+    s->account->untold -= more;
+    if (s->account->untold > 0)
+        s->account->losers = losers;
 }

@@ -231,6 +231,12 @@ static void emit_run(struct mpl_collector *c)
     mpl_heap_sink_first(&c->heap);
 }
 
+static void report_sink_losses(struct mpl_collector *c)
+{
+    for (uint32_t i = 0; i < c->sink_count; i++)
+        mpl_loss_report_sink(c, c->sink[i]);
+}
+
 static void report_losses(struct mpl_collector *c)
 {
     for (uint32_t i = 0; i < c->hot_count; i++) {
@@ -239,8 +245,7 @@ static void report_losses(struct mpl_collector *c)
             mpl_loss_report_member(c, c->hot[i]->member);
         }
     }
-    for (uint32_t i = 0; i < c->sink_count; i++)
-        mpl_loss_report_sink(c, c->sink[i]);
+    report_sink_losses(c);
 }
 
 /* ---- cooling ---- */
@@ -302,7 +307,8 @@ static void say_how_far(struct mpl_collector *c)
             mpl_stream_await(s); /* before looking */
         is_drained_everywhere = mpl_stream_is_drained(s) && is_drained_everywhere;
     }
-    c->written_until = c->now_stamp;
+    if (mpl_commit_is_written(c))
+        c->written_until = c->now_stamp;
     if (!c->is_other_boot)
         c->control->head.pulse = (struct mpl_pulse){c->wall.stamp, c->wall.wall_ns, c->wall.ns_per_tick};
     if (is_drained_everywhere)
@@ -317,24 +323,21 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
     c->is_blocked = false;
     c->flush_seen = atomic_load(&c->control->head.flush_wanted);
     mpl_collector_read_clocks(c);
-    bool can_go_on = mpl_commit_write(c, now_ns);
-    mpl_members_scan(c); /* also when blocked: what happens next depends on who is left */
-    take_attention(c);   /* or it would end every rest at once */
-    if (!can_go_on) {
-        c->is_blocked = true;
-        return;
-    }
+    mpl_commit_write(c, now_ns);
+    mpl_members_scan(c);
     if (!mpl_collector_open_sinks(c)) {
+        take_attention(c); /* or it would end every rest at once */
         c->is_blocked = true;
         return;
     }
+    mpl_commit_judge(c, now_ns); /* of those who are left, and of new sinks */
+    report_sink_losses(c);       /* of files that are written again: before what comes next */
     take_attention(c);
     gather(c);
     while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced)
         emit_run(c);
     report_losses(c);
-    bool is_written = mpl_commit(c);
-    if (!is_written || c->is_blocked || c->is_replaced) {
+    if (!mpl_commit(c) || c->is_blocked || c->is_replaced) {
         c->is_blocked = true;
         return;
     }

@@ -121,8 +121,10 @@ static void account_run(const struct run *run)
 void mpl_run(struct mpl_collector *c, struct mpl_ring_view *r, struct mpl_sink *s, uint64_t limit)
 {
     struct mpl_text room = mpl_batch_room(s);
-    uint32_t count_max = room.cap > 0 ? MPL_BATCH_ENDS_MAX - s->count : 0;
+    uint32_t count_max = room.cap > 0 ? mpl_batch_ends_left(s) : 0;
     struct run run = {.c = c, .ring = r, .sink = s, .limit = limit, .key = r->key, .pos = r->pos};
+    if (count_max == 0)
+        return;
     room = (struct mpl_text){room.data - s->len, s->len, room.cap + s->len}; /* ends count from the batch's beginning */
     uint32_t *ends = mpl_batch_ends(s->batch) + s->count;
     while (run.count < count_max && take_one(&run, &room, ends)) {

@@ -218,12 +218,6 @@ static struct mpl_str encode(struct mpl_sink *s, struct mpl_str line)
     return (struct mpl_str){t.data, t.len};
 }
 
-void mpl_sink_count_lost(struct mpl_sink *s, const struct mpl_line *line, uint64_t weight)
-{
-    s->account->lost += !line->is_own;
-    s->account->untold += weight;
-}
-
 struct mpl_text mpl_sink_room(struct mpl_sink *s)
 {
     struct mpl_text room = {NULL, 0, 0};
@@ -232,12 +226,12 @@ struct mpl_text mpl_sink_room(struct mpl_sink *s)
     return room.cap > 0 ? room : (struct mpl_text){s->line, 0, s->line_cap};
 }
 
-enum mpl_append mpl_sink_offer(struct mpl_sink *s, struct mpl_str line, bool may_wait)
+enum mpl_append mpl_sink_offer(struct mpl_sink *s, struct mpl_str line)
 {
     s->offered = encode(s, line);
     if (s->offered.len == 0)
         return MPL_APPEND_LOST;
-    return s->is_stream ? mpl_stream_offer(s, s->offered.len, may_wait) : mpl_batch_offer(s, s->offered.len);
+    return s->is_stream ? mpl_stream_offer(s, s->offered.len) : mpl_batch_offer(s, s->offered.len);
 }
 
 void mpl_sink_take(struct mpl_sink *s, const struct mpl_line *line)

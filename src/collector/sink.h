@@ -25,6 +25,7 @@ struct mpl_sink {
     int32_t level;
     bool is_stream;
     bool is_alone; /* takes only records that name it */
+    bool may_wait; /* where it has no room, nobody else could go on meanwhile: it is waited for */
     char name[64]; /* for lines about it: the path, shortened, or "stderr" */
 
     /* what a line looks like */
@@ -50,17 +51,22 @@ struct mpl_sink {
     char bom[4], newline[4];
     struct mpl_batch *batch; /* written for a successor: what we need of it is kept here */
     uint64_t batch_map_bytes, batch_data_bytes;
-    uint64_t len; /* bytes and records of the batch that is being filled */
-    uint32_t count, own_count;
+    uint64_t begin;      /* position of the first byte in the buffer */
+    uint64_t len;        /* bytes in the buffer: decided ones, and those that are being filled in */
+    uint32_t count, own_count, ends_allocated;
     uint64_t oldest_stamp;
     unsigned create_mode;       /* of the file, if it has been deleted before we open it */
-    uint64_t decided_len, done; /* of the batch that is being written, and how far it is */
-    uint32_t decided_count;
+    uint64_t decided_len, done; /* of these, what is decided, and what is in the file */
+    uint32_t decided_count, decided_own_count;
+    uint64_t waiting_bytes_max; /* so many bytes may wait for a file that fails */
     bool is_inherited; /* by a predecessor: some of it may be in the file already */
     enum mpl_fsync fsync;
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;
     bool is_failing; /* the last write failed; the batch waits */
+    bool has_told;   /* others have a line about it */
+    bool is_given_up; /* it has failed for block_timeout_ms: nobody waits for it any more */
+    int failure;     /* errno of that */
     uint64_t failing_since_ns, retry_ns, backoff_ns;
 
     /* stream */
@@ -74,13 +80,14 @@ struct mpl_sink {
     struct mpl_stream_writer *writer;
 };
 
-enum mpl_append { MPL_APPENDED, MPL_APPEND_FULL, MPL_APPEND_LOST };
+enum mpl_append { MPL_APPENDED, MPL_APPEND_FULL, MPL_APPEND_WAIT, MPL_APPEND_LOST };
 
 /* What is known of a line besides its text. */
 struct mpl_line {
     int level;
     bool is_own; /* not a record that somebody logged */
     uint64_t stamp;
+    uint32_t process;
 };
 
 /* Reads sink<index> and opens what it names. `account`: this sink's, as it was decided. `batch_seq`: what is decided; a
@@ -96,10 +103,10 @@ bool mpl_sink_close(struct mpl_sink *s);
  * sentence. */
 int mpl_sink_open_file(struct mpl_sink *s);
 
-/* Is there room for a line (UTF-8, newline at its end)? MPL_APPEND_FULL: the batch must be decided first, or, with
- * `may_wait` (nobody else could go on meanwhile), the stream's reader must catch up. MPL_APPEND_LOST: this sink will
- * not take it. */
-enum mpl_append mpl_sink_offer(struct mpl_sink *s, struct mpl_str line, bool may_wait);
+/* Is there room for a line (UTF-8, newline at its end)? MPL_APPEND_FULL: the batch must be decided and written first.
+ * MPL_APPEND_WAIT: the stream's reader must catch up, or the file must work again. MPL_APPEND_LOST: this sink will not
+ * take it. */
+enum mpl_append mpl_sink_offer(struct mpl_sink *s, struct mpl_str line);
 
 /* Memory for a line in UTF-8, which is good until the next line is taken or decided; where it can be, the very place it
  * belongs to. */
@@ -107,9 +114,6 @@ struct mpl_text mpl_sink_room(struct mpl_sink *s);
 
 /* Appends the line that was offered last and found room. */
 void mpl_sink_take(struct mpl_sink *s, const struct mpl_line *line);
-
-/* It will not have that line, which stands for `weight` records. */
-void mpl_sink_count_lost(struct mpl_sink *s, const struct mpl_line *line, uint64_t weight);
 
 /* Puts what is being filled under `tag`: it becomes fact when batch_seq is stored. */
 void mpl_sink_prepare(struct mpl_sink *s, uint64_t tag);
@@ -124,6 +128,7 @@ void mpl_batch_close(struct mpl_sink *s);
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes);
 struct mpl_text mpl_batch_room(const struct mpl_sink *s); /* cap 0: there is none */
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line);
+uint32_t mpl_batch_ends_left(const struct mpl_sink *s);    /* so many records at most */
 /* `count` records were laid into that room, and their ends into mpl_batch_ends. */
 void mpl_batch_taken(struct mpl_sink *s, uint32_t count, uint64_t bytes, bool has_error_record, uint64_t first_stamp);
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag);
@@ -140,7 +145,7 @@ void mpl_batch_resume(struct mpl_sink *s);
 /* Writes it; the file is open. 0 or -errno with a sentence. */
 int mpl_batch_write(struct mpl_sink *s);
 
-/* Gives back the memory that one huge line needed. */
+/* Gives back the memory that one huge line needed, or lines that waited. */
 void mpl_batch_shrink(struct mpl_sink *s);
 
 /* fdatasync as the fsync option says. `now_ns`: CLOCK_MONOTONIC. */
@@ -150,7 +155,7 @@ void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
 
 int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
 bool mpl_stream_close(struct mpl_sink *s); /* as mpl_sink_close */
-enum mpl_append mpl_stream_offer(struct mpl_sink *s, uint64_t bytes, bool may_wait);
+enum mpl_append mpl_stream_offer(struct mpl_sink *s, uint64_t bytes);
 void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes);
 void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag);
 void mpl_stream_decided(struct mpl_sink *s);

@@ -244,18 +244,18 @@ static bool allocate(struct mpl_sink *s, uint64_t bytes)
     return is_there;
 }
 
-enum mpl_append mpl_stream_offer(struct mpl_sink *s, uint64_t bytes, bool may_wait)
+enum mpl_append mpl_stream_offer(struct mpl_sink *s, uint64_t bytes)
 {
     uint64_t size = MPL_STREAM_DATA_BYTES, at = s->write_pos & (size - 1);
     if (is_over(s) || bytes > size)
         return MPL_APPEND_LOST;
-    if (may_wait)
+    if (s->may_wait)
         mpl_stream_await(s); /* before looking */
     /* Partner: run_writer, which has written those bytes out. */
     uint64_t used = s->write_pos - atomic_load(&s->writer->read_pos);
     if (bytes <= size - used && allocate(s, at + bytes < size ? at + bytes : size))
         return MPL_APPENDED;
-    return may_wait && used > 0 ? MPL_APPEND_FULL : MPL_APPEND_LOST;
+    return s->may_wait && used > 0 ? MPL_APPEND_WAIT : MPL_APPEND_LOST;
 }
 
 void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes)

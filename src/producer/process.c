@@ -16,7 +16,10 @@
 
 struct mpl_process mpl_process = {.epoch = 1};
 
-static _Thread_local bool holds_lock;
+/* This thread and the lock. WAITS: it has the lock soon, or has it already; a handler that comes in between may try to
+ * take it, but must not wait for it. */
+static _Thread_local enum { WITHOUT, WAITS, HOLDS } hold;
+static _Thread_local bool was_waiting; /* when a handler took the lock */
 
 /* Will the kernel give a forked child zeros there? Emulators take any advice and do nothing (qemu-user, with which a
  * child would write into its parent's rings): they are told by advice that is none. */
@@ -120,14 +123,17 @@ static void notice_fork(struct mpl_guard *guard)
 
 bool mpl_process_lock(void)
 {
-    if (holds_lock)
+    if (hold != WITHOUT)
         return false;
     if (!atomic_load_explicit(&mpl_process.guard, memory_order_acquire) && !map_guard())
         return false;
     struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_acquire);
-    holds_lock = true;
-    atomic_signal_fence(memory_order_seq_cst); /* a handler that runs from here on sees the flag */
+    hold = WAITS;
+    atomic_signal_fence(memory_order_seq_cst); /* a handler that runs from here on sees it */
     mpl_lock_take(&guard->lock);
+    atomic_signal_fence(memory_order_seq_cst);
+    hold = HOLDS;
+    atomic_signal_fence(memory_order_seq_cst);
     notice_fork(guard);
     if (!map_control_place()) {
         mpl_process_unlock();
@@ -139,12 +145,14 @@ bool mpl_process_lock(void)
 bool mpl_process_try_lock(void)
 {
     struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_acquire);
-    if (holds_lock || !guard)
+    if (hold == HOLDS || !guard)
         return false;
-    holds_lock = true;
+    was_waiting = hold == WAITS;
+    hold = HOLDS;
     atomic_signal_fence(memory_order_seq_cst); /* as above */
     if (!mpl_lock_try(&guard->lock)) {
-        holds_lock = false;
+        hold = was_waiting ? WAITS : WITHOUT;
+        was_waiting = false;
         return false;
     }
     notice_fork(guard);
@@ -158,10 +166,20 @@ void mpl_process_unlock(void)
 {
     mpl_lock_release(&atomic_load_explicit(&mpl_process.guard, memory_order_relaxed)->lock);
     atomic_signal_fence(memory_order_seq_cst);
-    holds_lock = false;
+    bool must_wait = was_waiting;
+    was_waiting = false;
+    hold = must_wait ? WAITS : WITHOUT;
 }
 
-bool mpl_process_is_locked_here(void) { return holds_lock; }
+bool mpl_process_is_new_child(void)
+{
+    const struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_acquire);
+    return guard && !guard->alive;
+}
+
+bool mpl_process_is_locked_here(void) { return hold == HOLDS; }
+
+bool mpl_process_is_in_section_here(void) { return hold != WITHOUT; }
 
 void mpl_process_set_name(const char *name)
 {

@@ -99,8 +99,12 @@ void mpl_process_unlock(void);
 /* The same without waiting. Async-signal-safe. */
 bool mpl_process_try_lock(void);
 
-/* Is this thread inside a section that mpl_process_lock began? Async-signal-safe. */
+/* Has this thread the lock; is it in mpl_process_lock, or has it the lock? Async-signal-safe. */
 bool mpl_process_is_locked_here(void);
+bool mpl_process_is_in_section_here(void);
+
+/* Forked, and nobody has noticed yet. */
+bool mpl_process_is_new_child(void);
 
 /* Maps a session's control file, or zeros, into the one place where this process looks for it: other threads may be
  * reading there at any time. Under the lock. False: with a sentence, and everything as before. */

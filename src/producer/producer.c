@@ -13,6 +13,7 @@
 #include "base/os.h"
 #include "base/utf8.h"
 #include "producer/claim.h"
+#include "producer/crash.h"
 #include "producer/nested.h"
 #include "producer/process.h"
 #include "producer/space.h"
@@ -112,6 +113,7 @@ static void end_thread(void *arg)
     struct mpl_producer *p = arg;
     int saved_errno = errno;
     mpl_thread.producer = NULL;
+    mpl_crash_end_thread();
     if (mpl_process_lock()) {
         if (p->epoch != 0) { /* else it was wiped by a fork, and belongs to nobody */
             close_ring(p);
@@ -297,6 +299,7 @@ static struct mpl_producer *attach(void)
     p->session = mpl_process.sessions;
     take_epoch(p);
     watch_thread_end(p);
+    mpl_crash_begin_thread();
     mpl_thread.producer = p;
     mpl_producer_report_losses();
     return p;
@@ -373,7 +376,10 @@ static struct mpl_producer *begin_attached(void)
             if (!mpl_process_lock())
                 return NULL;
             p = attach();
+            bool is_lost = !p && mpl_process_membership() == MPL_PROCESS_MEMBER; /* no memory for a producer */
             mpl_process_unlock();
+            if (is_lost)
+                count_without_ring();
             if (!p)
                 return NULL;
         }
@@ -413,7 +419,7 @@ static struct mpl_producer *begin_nested(bool *is_nested)
 struct mpl_producer *mpl_producer_begin(bool *is_nested)
 {
     struct mpl_producer *p = mpl_thread.producer;
-    *is_nested = mpl_thread.is_in_slow_path || mpl_process_is_locked_here() || busy_of(p) != MPL_BUSY_NOT;
+    *is_nested = mpl_thread.is_in_slow_path || mpl_process_is_in_section_here() || busy_of(p) != MPL_BUSY_NOT;
     if (*is_nested)
         return begin_nested(is_nested);
     mpl_thread.is_in_slow_path = true;

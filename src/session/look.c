@@ -162,16 +162,18 @@ bool mpl_look_writes_to(const struct mpl_look *l, const char *path)
 
 /* Where the bytes up to the result are in the file: `done`, or, if a collector died in the middle of a write, as far as
  * the file holds what it had announced. */
-static uint64_t find_done(const struct mpl_look_sink *s, int fd, const struct mpl_batch *b, uint64_t done)
+static uint64_t find_done(const struct mpl_look_sink *s, int fd, const struct mpl_batch *b,
+                          const struct mpl_batch_progress *p, uint64_t done)
 {
     const struct mpl_intent *i = &b->intent;
     struct mpl_file file = {
         .path = (char *)(uintptr_t)s->path, .fd = -1, .backup_count = UINT32_MAX, .newline = "\n", .newline_len = 1};
-    if (i->until <= done || i->until > b->len || i->from > i->until || b->ends_max != MPL_BATCH_ENDS_MAX)
+    if (i->until <= done || i->until > p->end || i->from > i->until || i->from < p->begin ||
+        p->end - p->begin > MPL_BATCH_WAITING_BYTES_MAX)
         return done;
     uint64_t len = i->until - i->from;
     char *data = malloc(len);
-    off_t at = (off_t)(MPL_BATCH_DATA_OFFSET + i->from);
+    off_t at = (off_t)(MPL_BATCH_DATA_OFFSET + i->from - p->begin);
     uint64_t there = data && pread(fd, data, len, at) == (ssize_t)len
                          ? mpl_file_already_written(&file, i->dev, i->ino, i->offset, data, len)
                          : 0;
@@ -184,23 +186,24 @@ static void read_batch(const struct mpl_look *l, int fd, struct mpl_look_sink *s
 {
     struct mpl_batch b;
     if (pread(fd, &b, sizeof b, 0) != (ssize_t)sizeof b || b.magic != MPL_BATCH_MAGIC ||
-        b.record_count > MPL_BATCH_ENDS_MAX)
+        b.ends_max != MPL_BATCH_ENDS_MAX)
         return;
-    uint64_t tag = atomic_load_explicit(&b.tag, memory_order_relaxed);
+    int in_force = mpl_batch_in_force(&b, l->batch_seq);
+    if (in_force < 0 || b.progress[in_force].record_count > MPL_BATCH_ENDS_MAX)
+        return;
+    const struct mpl_batch_progress *p = &b.progress[in_force];
     uint64_t done = atomic_load_explicit(&b.done, memory_order_relaxed);
-    if (tag == 0 || tag > l->batch_seq || done >= b.len)
-        return;
     if (!l->has_collector)
-        done = find_done(s, fd, &b, done);
-    if (done >= b.len)
+        done = find_done(s, fd, &b, p, done);
+    if (done < p->begin || done >= p->end)
         return;
-    ssize_t bytes = (ssize_t)(b.record_count * sizeof(uint32_t));
+    ssize_t bytes = (ssize_t)(p->record_count * sizeof(uint32_t));
     uint32_t *ends = malloc((size_t)bytes + 1);
     if (ends && pread(fd, ends, (size_t)bytes, MPL_PAGE_BYTES) == bytes)
-        s->waiting_records = mpl_sinkfile_waiting(ends, b.record_count, b.own_count, done);
+        s->waiting_records = mpl_sinkfile_waiting(ends, p->record_count, p->own_count, done - p->begin);
     free(ends);
-    s->waiting_bytes = b.len - done;
-    s->oldest_stamp = b.oldest_stamp;
+    s->waiting_bytes = p->end - done;
+    s->oldest_stamp = p->oldest_stamp;
 }
 
 /* A stream knows no records; in which lines the bytes end does not matter to anybody but a reader. */

@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 /* Raised by every change of this file. Members and collector of one session must agree on it. */
-#define MPL_ABI_VERSION 2u
+#define MPL_ABI_VERSION 3u
 
 #define MPL_CONTROL_MAGIC 0x4c504d43u /* "CMPL" */
 #define MPL_SEGMENT_MAGIC 0x4c504d53u /* "SMPL" */
@@ -112,6 +112,17 @@ enum mpl_loss {
     MPL_LOSSES
 };
 
+/* Whose records a sink has lost. Those of further processes are told without a number of their own. */
+#define MPL_LOSERS_MAX 4u
+
+struct mpl_losers {
+    int64_t first_ns, last_ns; /* time of day of the first and the last of these losses */
+    uint32_t process[MPL_LOSERS_MAX]; /* 0: none */
+    int32_t error;                    /* errno; 0: not known */
+    uint32_t reserved;
+    uint64_t count[MPL_LOSERS_MAX];
+};
+
 /* For each record that was merged, one of the first three grows. */
 struct mpl_sink_account {
     uint64_t records; /* in lines that were laid down; those not in the file yet are told by batch and stream */
@@ -119,6 +130,7 @@ struct mpl_sink_account {
     uint64_t skipped; /* not meant for this sink: its level, or the record's mask */
     uint64_t bytes;   /* laid down, lines of our own included */
     uint64_t untold;  /* losses that no line in this sink tells of yet */
+    struct mpl_losers losers; /* of these */
 };
 
 /* Accepted by log calls: merged, plus what each cause took. Kept twice; see "what a batch decides". */
@@ -394,23 +406,33 @@ struct mpl_field {
 
 /* ---- batch and intent (regular-file sinks) ---- */
 
+/* Positions in a batch count all bytes that ever went through it, and only grow. */
+
 /* What is about to be appended, and where. A successor compares the file from `offset` with the buffer and writes only
  * what is missing. */
 struct mpl_intent {
     uint64_t dev, ino;
     uint64_t offset;      /* size of the file before the write */
-    uint64_t from, until; /* bytes of the batch; in force while until > done */
+    uint64_t from, until; /* positions; in force while until > done */
 };
+
+/* What lies in the buffer: kept twice; see "what a batch decides". A file that fails keeps its lines there, and those
+ * of the next batches follow them: `end` and record_count grow, and `begin` stays. */
+struct mpl_batch_progress {
+    _Atomic uint64_t tag;
+    uint64_t begin, end;   /* positions; the byte at `begin` is the first of the buffer */
+    uint32_t record_count; /* ends[] in use: where each record's bytes end; rotation happens only there */
+    uint32_t own_count;    /* of these, lines of our own, which are in no account; nearly always the last ones */
+    uint64_t oldest_stamp; /* of the first record in it */
+    uint64_t reserved[3];
+};
+_Static_assert(sizeof(struct mpl_batch_progress) == MPL_CACHE_LINE, "one line each");
 
 struct mpl_batch {
     uint32_t magic, ends_max;
-    uint64_t data_bytes;  /* room for bytes; they begin at MPL_PAGE_BYTES + ends_max * 4 */
-    _Atomic uint64_t tag; /* decided if <= control.batch_seq; 0 while the fields below change */
-    uint64_t len;
-    uint32_t record_count;    /* ends[] in use: where each record's bytes end; rotation happens only there */
-    uint32_t own_count;       /* of these, lines of our own, which are in no account; nearly always the last ones */
-    uint64_t oldest_stamp;    /* of the first record in it */
-    _Atomic uint64_t done;    /* bytes known to be in the file; release after each write */
+    uint64_t data_bytes; /* room for bytes; they begin at MPL_PAGE_BYTES + ends_max * 4 */
+    alignas(MPL_CACHE_LINE) struct mpl_batch_progress progress[2]; /* collector */
+    _Atomic uint64_t done;    /* all bytes before this position are known to be in the file; release after each write */
     struct mpl_intent intent; /* written whole before the write it announces */
 };
 

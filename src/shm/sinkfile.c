@@ -18,34 +18,60 @@ void mpl_sinkfile_name(char name[MPL_SINKFILE_NAME_MAX], const char *kind, uint3
     mpl_text_cstr(&t);
 }
 
-static int create(int dir_fd, const char *kind, uint32_t index, const void *head, size_t head_bytes, uint64_t allocated,
-                  uint64_t size)
+struct range {
+    uint64_t offset, bytes;
+};
+
+/* `used`: what is allocated. */
+static int create(int dir_fd, const char *kind, uint32_t index, struct mpl_str head, const struct range *used,
+                  unsigned count, uint64_t size)
 {
     char name[MPL_SINKFILE_NAME_MAX];
     mpl_sinkfile_name(name, kind, index);
     int fd = mpl_dir_open_file(dir_fd, name, O_RDWR | O_CREAT | O_EXCL);
     if (fd < 0)
         return fd;
-    int error = ftruncate(fd, (off_t)size) < 0 ? -errno : mpl_os_allocate(fd, 0, allocated);
-    if (!error && pwrite(fd, head, head_bytes, 0) != (ssize_t)head_bytes)
+    int error = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+    for (unsigned i = 0; !error && i < count; i++)
+        error = mpl_os_allocate(fd, used[i].offset, used[i].bytes);
+    if (!error && pwrite(fd, head.ptr, head.len, 0) != (ssize_t)head.len)
         error = errno ? -errno : -ENOSPC;
     close(fd);
-    return error ? mpl_fail_errno(-error, "session file %s (%llu bytes)", name, (unsigned long long)allocated) : 0;
+    return error ? mpl_fail_errno(-error, "session file %s (%llu bytes)", name,
+                                  (unsigned long long)used[count - 1].bytes)
+                 : 0;
 }
 
 int mpl_sinkfile_create_batch(int dir_fd, uint32_t index)
 {
     struct mpl_batch head = {
         .magic = MPL_BATCH_MAGIC, .ends_max = MPL_BATCH_ENDS_MAX, .data_bytes = MPL_BATCH_DATA_BYTES};
-    uint64_t size = MPL_BATCH_DATA_OFFSET + head.data_bytes;
-    return create(dir_fd, "batch", index, &head, sizeof head, size, size);
+    const struct range used[] = {{0, MPL_PAGE_BYTES + MPL_BATCH_ENDS * 4}, {MPL_BATCH_DATA_OFFSET, head.data_bytes}};
+    return create(dir_fd, "batch", index, (struct mpl_str){(const char *)&head, sizeof head}, used, 2,
+                  MPL_BATCH_DATA_OFFSET + head.data_bytes);
 }
 
 int mpl_sinkfile_create_stream(int dir_fd, uint32_t index)
 {
     struct mpl_stream head = {.magic = MPL_STREAM_MAGIC, .data_bytes = MPL_STREAM_DATA_BYTES};
-    return create(dir_fd, "stream", index, &head, sizeof head, MPL_STREAM_HEAD_BYTES,
+    const struct range used[] = {{0, MPL_STREAM_HEAD_BYTES}};
+    return create(dir_fd, "stream", index, (struct mpl_str){(const char *)&head, sizeof head}, used, 1,
                   MPL_STREAM_HEAD_BYTES + MPL_STREAM_DATA_BYTES);
+}
+
+int mpl_batch_in_force(const struct mpl_batch *b, uint64_t batch_seq)
+{
+    uint64_t best = 0;
+    int found = -1;
+    for (int i = 0; i < 2; i++) {
+        /* Acquire: partner is mpl_batch_prepare. */
+        uint64_t tag = atomic_load_explicit(&b->progress[i].tag, memory_order_acquire);
+        if (tag > best && tag <= batch_seq) {
+            best = tag;
+            found = i;
+        }
+    }
+    return found;
 }
 
 uint64_t mpl_sinkfile_waiting(const uint32_t *ends, uint32_t count, uint32_t own_count, uint64_t done)

@@ -12,7 +12,12 @@
 
 /* 256 KiB of lines a write: 38 ns a line against 51 with 64 KiB and 32 with 1 MiB, and it stays in the cache. */
 #define MPL_BATCH_DATA_BYTES (256u << 10)
-#define MPL_BATCH_ENDS_MAX 8192u /* records of a batch: 32 bytes a line fill both at the same time */
+#define MPL_BATCH_ENDS 8192u /* records of a batch: 32 bytes a line fill both at the same time */
+
+/* A file that fails has its lines in the buffer, which then grows, at most to so many bytes and records. Of the ends,
+ * pages are allocated as they are needed. */
+#define MPL_BATCH_WAITING_BYTES_MAX (1u << 30)
+#define MPL_BATCH_ENDS_MAX (1u << 18)
 
 /* What a slow reader of stderr may lag behind before lines for it are dropped. Allocated as it is used. */
 #define MPL_STREAM_DATA_BYTES (1u << 20)
@@ -20,6 +25,9 @@
 
 _Static_assert(sizeof(struct mpl_batch) <= MPL_PAGE_BYTES, "the head of a batch has a page");
 _Static_assert(sizeof(struct mpl_stream) <= MPL_STREAM_HEAD_BYTES, "the head of a stream has a page");
+
+/* The copy in force of those that a batch keeps twice: 0, 1, or -1: there is none. */
+int mpl_batch_in_force(const struct mpl_batch *b, uint64_t batch_seq);
 
 /* "sink3", "batch3", "stream3". */
 void mpl_sinkfile_name(char name[MPL_SINKFILE_NAME_MAX], const char *kind, uint32_t index);

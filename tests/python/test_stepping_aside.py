@@ -203,6 +203,82 @@ def names_are_those_of_the_moment():
     equal(tail(len(expected)), expected)
 
 
+class Shouting(threading._MainThread):
+    name = property(lambda self: self._name.upper())
+
+    def __init__(self):
+        raise NotImplementedError
+
+
+def rename_behind_its_back(who, how):
+    """Each way changes the name to another one; undo with the function that is returned."""
+    attributes, former = vars(who), who._name
+    if how == "entry":
+        attributes["_name"] = "By entry"
+        return lambda: attributes.__setitem__("_name", former)
+    if how == "dictionary":
+        who.__dict__ = dict(attributes, _name="By dictionary")
+        return lambda: setattr(who, "__dict__", attributes)
+    if how == "class":
+        who.__class__ = Shouting
+        return lambda: setattr(who, "__class__", threading._MainThread)
+    threading._active[threading.get_ident()] = threading.Thread(name="By registry")
+    return lambda: threading._active.__setitem__(threading.get_ident(), who)
+
+
+@test
+def names_changed_in_unusual_ways_are_seen():
+    thread, process = threading.current_thread(), multiprocessing.current_process()
+    expected = []
+
+    def log_twice(thread_name, process_name="MainProcess"):
+        for _ in range(2):
+            log.info("x")
+            expected.append("m.a.b|INFO|%s|%s|x" % (thread_name, process_name))
+    log_twice("MainThread")
+    for how, name in (("entry", "By entry"), ("dictionary", "By dictionary"), ("class", "MAINTHREAD"),
+                      ("registry", "By registry")):
+        undo = rename_behind_its_back(thread, how)
+        log_twice(name)
+        undo()
+        log_twice("MainThread")
+    for how in ("entry", "dictionary"):
+        undo = rename_behind_its_back(process, how)
+        log_twice("MainThread", "By " + how)
+        undo()
+        log_twice("MainThread")
+    multiprocessing.process._current_process = multiprocessing.Process(name="Another")
+    log_twice("MainThread", "Another")
+    multiprocessing.process._current_process = process
+    log_twice("MainThread")
+    equal(tail(len(expected)), expected)
+
+
+@test
+def logger_that_is_new_is_born_with_our_class():
+    logger = mplog.get_logger("m.born")
+    equal(type(logger), mplog._mplog.Logger)
+    equal(logging.getLogger("m.born") is logger, True, "the same logger")
+    equal(type(logging.getLogger("m.stock")), logging.Logger, "loggers of others")
+    equal(logging.Logger.manager.loggerClass, None, "the manager's class")
+
+
+@test
+def class_that_the_program_has_set_is_used():
+    class Own(logging.Logger):
+        pass
+    logging.setLoggerClass(Own)
+    try:
+        equal(type(mplog.get_logger("m.own")), Own)
+    finally:
+        logging.setLoggerClass(logging.Logger)
+    logging.Logger.manager.setLoggerClass(Own)
+    try:
+        equal(type(mplog.get_logger("m.own2")), Own)
+    finally:
+        logging.Logger.manager.loggerClass = None
+
+
 @test
 def names_of_levels_are_those_of_the_moment():
     logging.addLevelName(20, "INFORM")

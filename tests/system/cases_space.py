@@ -54,11 +54,11 @@ def full_disk_loses_only_what_it_counts(t):
     disk = os.path.join(t.dir, "disk")
     os.mkdir(disk)
     log = os.path.join(disk, "app.log")
-    command = producer_command(t, "--threads", "2", "--records", "2000", "--rate", "1000", log_file=log,
-                               block_timeout_ms="300")
-    program = start_on_small_tmpfs(t, disk, 2000 * KIB, f"""
+    command = producer_command(t, "--threads", "2", "--records", "8000", "--rate", "4000", log_file=log,
+                               block_timeout_ms="300", ring_max_bytes="65536")
+    program = start_on_small_tmpfs(t, disk, 4000 * KIB, f"""
         touch '{log}'
-        dd if=/dev/zero of='{disk}/filler' bs=1k count=3000 2>/dev/null
+        dd if=/dev/zero of='{disk}/filler' bs=1k count=5000 2>/dev/null
         {command} &
         sleep 1
         rm '{disk}/filler'
@@ -70,8 +70,8 @@ def full_disk_loses_only_what_it_counts(t):
     program.wait()
     check(program.took < 5, "it took", program.took, "s")
     found = t.check_log()
-    t.note(f"{found['lost']} of 4000 lost")
-    check(0 < found["lost"] < 3000, found)
+    t.note(f"{found['lost']} of 16000 lost")
+    check(0 < found["lost"] < 12_000, found)
     check(t.slowest() < 0.8, "a log call took", t.slowest(), "s")
 
 

@@ -81,7 +81,7 @@ static void warn(struct talker *t)
 
 static bool has_interrupted_mplog(void)
 {
-    return mpl_thread.is_in_slow_path || mpl_process_is_locked_here() ||
+    return mpl_thread.is_in_slow_path || mpl_process_is_in_section_here() ||
            (mpl_thread.producer && atomic_load(&mpl_thread.producer->busy));
 }
 

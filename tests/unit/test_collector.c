@@ -292,11 +292,12 @@ static void decided_batch_is_finished_by_the_successor(void)
         hand_collector.sink[0]->file_options.path = path;
         CHECK(log_is("one\n"));
         struct mpl_batch *b = hand_collector.sink[0]->batch;
-        CHECK_INT(b->len, 8);
+        CHECK_INT(mpl_batch_waiting(hand_collector.sink[0]), 2);
         struct stat st;
         CHECK_INT(stat(hand_log, &st), 0);
+        uint64_t from = atomic_load(&b->done);
         b->intent = (struct mpl_intent){
-            .dev = st.st_dev, .ino = st.st_ino, .offset = (uint64_t)st.st_size, .from = 0, .until = 8};
+            .dev = st.st_dev, .ino = st.st_ino, .offset = (uint64_t)st.st_size, .from = from, .until = from + 8};
         int fd = open(hand_log, O_WRONLY | O_APPEND);
         CHECK_INT(write(fd, "two\nsix\n", (size_t)written), written);
         close(fd);
@@ -344,8 +345,11 @@ static void batch_that_is_scribbled_over_is_not_followed(void)
     hand_pass();
     struct mpl_batch *b = hand_collector.sink[0]->batch;
     b->ends_max = UINT32_MAX;
-    b->data_bytes = b->len = UINT64_MAX;
-    b->record_count = UINT32_MAX;
+    b->data_bytes = UINT64_MAX;
+    for (int i = 0; i < 2; i++) {
+        b->progress[i].begin = b->progress[i].end = UINT64_MAX;
+        b->progress[i].record_count = UINT32_MAX;
+    }
     atomic_store(&b->done, 7);
     mplog_info(logger(), "two");
     hand_pass();
@@ -371,11 +375,12 @@ static void undecided_batch_is_forgotten(void)
     }
     struct mpl_batch *b = hand_collector.sink[0]->batch;
     memcpy(mpl_batch_data(b), "nonsense\n", 9);
-    b->len = 9;
-    b->record_count = 1;
     mpl_batch_ends(b)[0] = 9;
-    atomic_store(&b->done, 0);
-    atomic_store(&b->tag, tag);
+    struct mpl_batch_progress *p = &b->progress[mpl_batch_in_force(b, tag - 1) == 0];
+    p->begin = atomic_load(&b->done);
+    p->end = p->begin + 9;
+    p->record_count = 1;
+    atomic_store(&p->tag, tag);
     hand_take_over();
     hand_pass();
     hand_take_over(); /* and again: the number has been used by another batch meanwhile */
