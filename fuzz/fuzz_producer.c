@@ -25,7 +25,8 @@ int stage_dir_fd = -1, stage_log_fd = -1, stage_err_fd = -1;
 const char *stage_log_path = hand_log;
 uint64_t stage_ring_offset[2], stage_def_offset;
 
-#define SITE(format, flags) ((struct mplog_site){format, __FILE__, "function", __LINE__, flags, 0, 0, 0, 0, 0, mplog_site_log_few})
+#define SITE(format, flags)                                                                                            \
+    ((struct mplog_site){format, __FILE__, "function", __LINE__, flags, 0, 0, 0, 0, 0, mplog_site_log_few})
 #define SITE_COUNT 6u
 
 static struct mplog_site sites[SITE_COUNT];

@@ -83,7 +83,8 @@ static void strings_of_all_lengths_and_places_are_copied_whole(void)
         for (size_t before_end = 0; before_end < 20; before_end += n < 35 ? 1 : 7) {
             char *end = two + page - 1 - before_end;
             *end = '\0';
-            expected_len += (size_t)log_few_words(mplog_get_logger("few"), end - n, (int)n - 30, expected + expected_len);
+            expected_len += (size_t)log_few_words(mplog_get_logger("few"), end - n, (int)n - 30,
+                                                  expected + expected_len);
             *end = 'x';
         }
     }
