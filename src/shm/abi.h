@@ -62,7 +62,7 @@ enum mpl_slot_state {
 struct mpl_slot {
     /* bits 0-7 state, 8-31 generation, 32-63 pid. Joiner: FREE -> JOINING -> ACTIVE -> LEAVING; collector: any -> FREE
      * with the next generation. Each step is a compare-and-swap: a joiner that was taken for dead notices and joins
-     * again. Partners: slot.c (joiner), member.c (collector). */
+     * again. Partners: shm/slot.c (joiner), collector/members.c. */
     _Atomic uint64_t word;
     _Atomic uint64_t segment_serial; /* seg<serial>; stored before the file is created, so that it can be deleted */
     uint64_t start_time; /* /proc/PID/stat field 22, clock ticks since boot; with the pid, tells a reused pid */
@@ -190,7 +190,7 @@ struct mpl_control_head {
 struct mpl_control {
     alignas(MPL_PAGE_BYTES) struct mpl_control_head head;
     alignas(MPL_PAGE_BYTES) _Atomic uint64_t attention[MPL_ATTENTION_BITS / 64]; /* bit i: the cold ring with index i
-                                       has a record. Producer: fetch_or (wake.c); collector: exchange (collector.c) */
+                                       has a record. Producer: fetch_or (wake.c); collector: exchange (pass.c) */
     alignas(MPL_PAGE_BYTES) struct mpl_overrides overrides[2];
     alignas(MPL_PAGE_BYTES) struct mpl_account account[2]; /* collector */
     alignas(MPL_PAGE_BYTES) struct mpl_slot slot[MPL_SLOTS_MAX];
