@@ -161,8 +161,10 @@ struct mpl_control_head {
 
     alignas(MPL_CACHE_LINE) _Atomic uint32_t level_generation; /* changes of `overrides`. Writer: control.c, release;
                                                                   readers: logger.c and mplog.h */
-    alignas(MPL_CACHE_LINE) _Atomic uint32_t state; /* enum mpl_session_state. Collector writes; joiners read after they
-                                                       claimed a slot (slot.c), both with seq_cst */
+    /* Bits 0-7 enum mpl_session_state, 8-31 the end of `takeovers` of the collector that wrote it, by compare-and-swap
+     * from the word it knows: one that has lost its lock notices, and REMOVED stays. Joiners read after they claimed a
+     * slot (slot.c), both with seq_cst. */
+    alignas(MPL_CACHE_LINE) _Atomic uint32_t state;
     _Atomic uint32_t sink_count;                    /* release by who adds a sink, acquire by the collector */
     _Atomic uint32_t collector_pid;                 /* for people and stat; never proof of life */
     _Atomic uint32_t takeovers; /* collectors so far; a collector that finds it changed has been replaced and stops */
@@ -186,6 +188,9 @@ struct mpl_control_head {
                                                            is the moment at which a batch becomes fact */
     struct mpl_pulse pulse;                             /* collector, in each pass; read when it has died */
 };
+
+static inline uint32_t mpl_state_of(uint32_t word) { return word & 0xff; }
+static inline uint32_t mpl_state_word(uint32_t state, uint32_t takeover) { return state | takeover << 8; }
 
 struct mpl_control {
     alignas(MPL_PAGE_BYTES) struct mpl_control_head head;
