@@ -152,7 +152,7 @@ static void append_killed_at_any_call_is_finished_by_a_successor(void)
 }
 
 /* As a caller does: the same call again after an error, which must have a sentence. */
-static int append_stubbornly(struct mpl_file *f, uint64_t *done, unsigned *errors)
+static int append_stubbornly(struct mpl_file *f, uint64_t *done, unsigned *errors, unsigned *rotations)
 {
     int rc = -1;
     for (int i = 0; rc < 0 && i < 4; i++) {
@@ -160,6 +160,7 @@ static int append_stubbornly(struct mpl_file *f, uint64_t *done, unsigned *error
         mpl_error_clear();
         rc = mpl_file_append(f, &batch.lines, done, NULL);
         *errors += rc < 0;
+        *rotations += rc == 0 && f->rotation_error != 0;
         if (*done < before || (rc < 0 && !strstr(mpl_error_text(), LOG_NAME)))
             return -1;
     }
@@ -169,13 +170,14 @@ static int append_stubbornly(struct mpl_file *f, uint64_t *done, unsigned *error
 struct failure {
     enum fault_action action;
     int error;
-    unsigned errors_min; /* calls of mpl_file_append that must have failed in one sweep over all k */
+    unsigned errors_min;    /* calls of mpl_file_append that must have failed in one sweep over all k */
+    unsigned rotations_min; /* and rotations, which are no errors */
 };
 
 /* Every call fails once, for k = 1 .. the number of calls. */
 static bool sweep_is_survived(int scene, const struct failure *failure)
 {
-    unsigned errors = 0;
+    unsigned errors = 0, rotations = 0;
     bool was_reached = true;
     for (long k = 1; was_reached; k++) {
         struct mpl_file f;
@@ -185,7 +187,7 @@ static bool sweep_is_survived(int scene, const struct failure *failure)
             return false;
         mode_t old = umask(077);
         fault_arm(failure->action, failure->error, NULL, k);
-        int rc = append_stubbornly(&f, &done, &errors);
+        int rc = append_stubbornly(&f, &done, &errors, &rotations);
         was_reached = fault.calls >= k;
         fault_disarm();
         umask(old);
@@ -195,16 +197,17 @@ static bool sweep_is_survived(int scene, const struct failure *failure)
             return false;
         }
     }
-    return errors >= failure->errors_min && (failure->errors_min > 0 || errors == 0);
+    return errors >= failure->errors_min && rotations >= failure->rotations_min &&
+           (failure->errors_min > 0 || errors + rotations == 0);
 }
 
 static void append_failing_at_any_call_goes_on_when_called_again(void)
 {
     static const struct failure failures[] = {
-        {FAULT_ERROR, EIO, 8},
-        {FAULT_ERROR, ENOSPC, 8},
-        {FAULT_HALF_ERROR, ENOSPC, 8},
-        {FAULT_HALF, 0, 0},
+        {FAULT_ERROR, EIO, 6, 2},
+        {FAULT_ERROR, ENOSPC, 6, 2},
+        {FAULT_HALF_ERROR, ENOSPC, 6, 2},
+        {FAULT_HALF, 0, 0, 0},
     };
     for (int scene = 0; scene < 3; scene++)
         for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
@@ -382,8 +385,13 @@ static void rotation_syncs_what_is_left_if_asked_to(void)
         batch_add(&batch, "b\n", 2);
         fault_arm(FAULT_ERROR, EIO, "fdatasync", 1);
         int rc = mpl_file_append(&f, &batch.lines, &done, NULL);
-        CHECK_INT(rc, is_asked ? -EIO : 0);
-        CHECK_INT(done, is_asked ? 2 : 4);
+        CHECK_INT(rc, 0);
+        CHECK_INT(f.rotation_error, is_asked ? EIO : 0); /* what was written may not be on the disk: it is not left */
+        CHECK(!is_asked || files_hold(log_path(0), "a\nb\n"));
+        if (is_asked)
+            CHECK_INT(truncate(log_path(0), 2), 0);
+        f.rotation_retry_ns = 0;
+        done = is_asked ? 2 : 4;
         CHECK_INT(mpl_file_append(&f, &batch.lines, &done, NULL), 0);
         unlink(log_path(0));
         done = 2;
@@ -394,6 +402,26 @@ static void rotation_syncs_what_is_left_if_asked_to(void)
         CHECK_INT(calls, is_asked ? 3 : 0);
         CHECK(files_hold(log_path(1), "a\n") && files_hold(log_path(0), "b\n"));
     }
+}
+
+/* A file whose name is lost is lost; whose name is on the disk needs no second look. */
+static void sync_brings_new_names_to_the_disk_once(void)
+{
+    struct mpl_file f;
+    files_begin();
+    CHECK_INT(log_open(&f, 3, 2), 0);
+    for (int round = 0; round < 2; round++) {
+        fault_arm(FAULT_ERROR, EIO, "fsync", 1); /* of the directory */
+        CHECK_INT(mpl_file_sync(&f), -EIO);
+        CHECK(strstr(mpl_error_text(), "its directory cannot be synced") != NULL);
+        CHECK_INT(mpl_file_sync(&f), 0);
+        CHECK_INT(mpl_file_sync(&f), 0);
+        CHECK_INT(fault.calls, 2);
+        fault_disarm();
+        CHECK_INT(log_append(&f, "a\n"), 0);
+        CHECK_INT(log_append(&f, "b\n"), 0); /* rotates */
+    }
+    mpl_file_close(&f);
 }
 
 /* ---- several processes ---- */
@@ -557,7 +585,7 @@ TEST_MAIN(TEST_CASE(append_killed_at_any_call_is_finished_by_a_successor),
           TEST_CASE(append_given_up_in_a_record_ends_its_line), TEST_CASE(open_without_locks_is_refused),
           TEST_CASE(append_to_a_file_always_taken_away_gives_up),
           TEST_CASE(sync_failing_is_reported_unless_there_is_nothing_to_sync),
-          TEST_CASE(rotation_syncs_what_is_left_if_asked_to),
+          TEST_CASE(rotation_syncs_what_is_left_if_asked_to), TEST_CASE(sync_brings_new_names_to_the_disk_once),
           TEST_CASE(processes_appending_at_once_keep_all_lines_whole_and_in_order),
           TEST_CASE(processes_appending_while_the_log_is_moved_lose_nothing),
           TEST_CASE(processes_killed_and_started_again_write_each_line_once))
