@@ -24,7 +24,7 @@ MEMORY_MB, LONG_MEMORY_MB = 1400, 6000
 Check = collections.namedtuple("Check", "model what macros formula is_mutant is_long")
 
 # Longest paths, as the search goes; each level costs memory.
-DEPTH = {"ring": 100000, "join": 2000, "watch": 3000000, "elect": 100000}
+DEPTH = {"ring": 100000, "file": 10000, "join": 2000, "watch": 3000000, "elect": 100000}
 
 
 def verify(model, what, macros="", formula=False, is_long=False):
@@ -36,14 +36,23 @@ def mutants(model, names, macros="", formula=False):
 
 
 ONE_DIES = "DEATHS=1 STOPS=0"
+TWO_SESSIONS = "SESSIONS=2 BATCHES=2 DEATHS=2"
 LOSING = "LOSING NOBODY_DIES RECORDS_0=1 RECORDS_1=0"
 
 CHECKS = [
-    verify("ring", "two threads, rings of one record", "CELLS=1 RECORDS_0=3 RECORDS_1=1"),
+    verify("ring", "two threads, rings of one record", "CELLS=1 RECORDS_0=2 RECORDS_1=1"),
     verify("ring", "one thread, rings of two records", "RECORDS_0=3 RECORDS_1=0"),
     verify("ring", "two threads, rings of two records", is_long=True),
+    verify("ring", "two threads, rings of one record, used again", "CELLS=1 RECORDS_0=3 RECORDS_1=1", is_long=True),
     *mutants("ring", "PUBLISH_FIRST POSITION_BEFORE_STATE STAMPS_AFTER_LOOK RELEASE_BEFORE_DECISION FREE_UNDRAINED "
              "LOOK_BEFORE_DEATH SPACE_UNSEEN"),
+
+    verify("file", "one session, six deaths", "DEATHS=6"),
+    verify("file", "two sessions, two deaths", TWO_SESSIONS),
+    verify("file", "two sessions, three deaths", "SESSIONS=2 BATCHES=1 DEATHS=3"),
+    verify("file", "two sessions, four deaths", "SESSIONS=2 BATCHES=2 DEATHS=4", is_long=True),
+    *mutants("file", "DONE_BEFORE_WRITE NO_INTENT KEEP_INTENT UNTIL_FIRST YOUNGEST_FIRST"),
+    *mutants("file", "NO_LOCK PATH_ONLY SIZE_BEFORE_LOCK BLIND_CONTINUE NO_END_LINE", TWO_SESSIONS),
 
     verify("join", "joiners and a collector may be killed", ONE_DIES),
     verify("join", "a collector may be killed, one told to stop", "NO_JOINER_DIES DEATHS=1 MISTAKES=0"),

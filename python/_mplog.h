@@ -85,6 +85,10 @@ char *mplpy_text_put_any(PyObject *s, char *at);
 
 static inline bool mplpy_text_is_ascii(PyObject *s) { return PyUnicode_IS_COMPACT_ASCII(s); }
 
+/* Surrogates that stand alone: widths and precisions count each as one character, and the collector would see six. What
+ * has any is formatted at the call. */
+bool mplpy_text_has_surrogates(PyObject *s);
+
 static inline uint64_t mplpy_text_bytes(PyObject *s)
 {
     return mplpy_likely(mplpy_text_is_ascii(s)) ? (uint64_t)PyUnicode_GET_LENGTH(s) : mplpy_text_bytes_any(s);
@@ -137,6 +141,7 @@ struct mplpy_call {
     int level;
     uint32_t sinks;
     uint64_t site_bits;
+    bool has_surrogates; /* in a field: not to be written */
     struct mplpy_body body;
     unsigned field_count, owned_count;
     struct mplpy_field field[MPLPY_FIELDS_MAX];
@@ -149,6 +154,7 @@ static inline void mplpy_call_begin(struct mplpy_call *c, struct mpl_logger *log
     c->level = level;
     c->sinks = sinks;
     c->site_bits = 0;
+    c->has_surrogates = false;
     c->field_count = c->owned_count = 0;
 }
 
@@ -175,6 +181,7 @@ static inline void mplpy_add_owned(struct mplpy_call *c, uint32_t tag, PyObject 
 {
     Py_INCREF(text);
     c->owned[c->owned_count++] = text;
+    c->has_surrogates |= mplpy_text_has_surrogates(text);
     mplpy_add_text(c, tag, text);
 }
 static inline void mplpy_add_number(struct mplpy_call *c, uint32_t tag, int64_t number)
@@ -182,8 +189,8 @@ static inline void mplpy_add_number(struct mplpy_call *c, uint32_t tag, int64_t 
     c->field[c->field_count++] = (struct mplpy_field){tag, NULL, number};
 }
 
-/* 1: written, or lost and counted. 0: this process is in no session, or the arguments fit no ring. -1: a signal's
- * handler raised while the call waited. May release the GIL. */
+/* 1: written, or lost and counted. 0: this process is in no session, the arguments fit no ring, or fields have
+ * surrogates. -1: a signal's handler raised while the call waited. May release the GIL. */
 int mplpy_write(const struct mplpy_call *c);
 
 /* ---- _mplog_format.c ---- */

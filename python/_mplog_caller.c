@@ -287,7 +287,7 @@ static uint64_t define(const struct mplpy_caller *c, uint16_t flags, PyObject *f
         if (!parts[i])
             continue;
         text[i].ptr = copy[i] = mplpy_text_dup(parts[i], &text[i].len);
-        is_good = copy[i] != NULL;
+        is_good = copy[i] != NULL && !mplpy_text_has_surrogates(parts[i]);
     }
     if (is_good)
         bits = mpl_binding_define_site(flags, text[0], text[1], (uint32_t)line, text[2]);

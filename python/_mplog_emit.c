@@ -194,7 +194,9 @@ static int take_over(struct mplpy_call *c, PyObject *record, PyObject *dict, uns
     PyObject *message = PyObject_CallMethodObjArgs(record, mplpy_name.getMessage, NULL);
     if (!message)
         return -1;
-    int result = PyObject_SetAttr(record, mplpy_name.message, message) < 0 ? -1 : mplpy_is_text(message);
+    int result = PyObject_SetAttr(record, mplpy_name.message, message) < 0
+                     ? -1
+                     : mplpy_is_text(message) && !mplpy_text_has_surrogates(message);
     if (result > 0)
         result = add_level(c, dict, need) && add_birth(c, dict, need) && add_caller(c, dict, need) &&
                  add_time(c, dict, need);

@@ -36,9 +36,8 @@ static struct mplpy_format *make(PyObject *text)
         return NULL;
     Py_INCREF(text);
     f->text = text;
-    /* Its own text must be what the collector shows, and surrogates are not. */
     struct mpl_str s = {NULL, 0};
-    char *bytes = mplpy_text_dup(text, &s.len);
+    char *bytes = mplpy_text_has_surrogates(text) ? NULL : mplpy_text_dup(text, &s.len);
     if (!bytes) {
         PyErr_Clear();
         return f;
@@ -115,22 +114,9 @@ static bool set_int(struct mplpy_body *b, unsigned i, char conversion, PyObject 
     return conversion != 'c' || (value >= 0 && value <= 0x10ffff && !(value >= 0xd800 && value <= 0xdfff));
 }
 
-static bool has_surrogates(PyObject *s)
-{
-    if (PyUnicode_KIND(s) == PyUnicode_1BYTE_KIND)
-        return false;
-    for (Py_ssize_t i = 0; i < PyUnicode_GET_LENGTH(s); i++) {
-        Py_UCS4 c = PyUnicode_READ_CHAR(s, i);
-        if (c >= 0xd800 && c <= 0xdfff)
-            return true;
-    }
-    return false;
-}
-
 static bool set_text(struct mplpy_body *b, unsigned i, const struct mpl_pyformat_op *op, PyObject *arg)
 {
-    /* Width and precision count characters, and a surrogate is shown as six. */
-    if ((op->width > 0 || op->precision >= 0) && !mplpy_text_is_ascii(arg) && has_surrogates(arg))
+    if (mplpy_text_has_surrogates(arg))
         return false;
     uint64_t bytes = mplpy_text_bytes(arg);
     set(b, i, MPL_PY_TEXT, bytes);

@@ -137,7 +137,7 @@ static PyObject *finish(PyObject *msg, PyObject *const *args, Py_ssize_t count)
 static int write_text(struct mplpy_call *c, int skip, bool has_caller, PyObject *text)
 {
     struct mplpy_caller *caller;
-    if (!mplpy_is_text(text))
+    if (!mplpy_is_text(text) || mplpy_text_has_surrogates(text))
         return 0;
     if (has_caller) {
         if (!mplpy_caller_find(skip, &caller))

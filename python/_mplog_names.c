@@ -80,7 +80,8 @@ static void note_source(struct source *s, PyObject *holder, PyObject *object)
 /* At most 100 bytes without NUL: else the record carries it itself, whole. */
 static bool is_ring_name(PyObject *name, char text[MPL_NAME_MAX + 1])
 {
-    if (mplpy_text_bytes(name) > MPL_NAME_MAX || PyUnicode_FindChar(name, 0, 0, PyUnicode_GET_LENGTH(name), 1) != -1)
+    if (mplpy_text_bytes(name) > MPL_NAME_MAX || mplpy_text_has_surrogates(name) ||
+        PyUnicode_FindChar(name, 0, 0, PyUnicode_GET_LENGTH(name), 1) != -1)
         return false;
     *mplpy_text_put(name, text) = '\0';
     return text[0] != '\0';

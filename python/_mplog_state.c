@@ -232,7 +232,7 @@ static struct mpl_logger *core_logger(PyObject *logger)
     struct mpl_logger *core = NULL;
     PyObject *name = PyObject_GetAttr(logger, mplpy_name.name);
     size_t len;
-    char *text = name && mplpy_is_text(name) ? mplpy_text_dup(name, &len) : NULL;
+    char *text = name && mplpy_is_text(name) && !mplpy_text_has_surrogates(name) ? mplpy_text_dup(name, &len) : NULL;
     if (text && strlen(text) == len && len > 0)
         core = mpl_logger_of(mplog_get_logger(text));
     PyMem_Free(text);

@@ -18,6 +18,19 @@ static uint64_t bytes_of(Py_UCS4 c)
     return 4;
 }
 
+bool mplpy_text_has_surrogates(PyObject *s)
+{
+    if (mplpy_text_is_ascii(s) || PyUnicode_KIND(s) == PyUnicode_1BYTE_KIND)
+        return false;
+    int kind = (int)PyUnicode_KIND(s);
+    const void *data = PyUnicode_DATA(s);
+    for (Py_ssize_t i = 0; i < PyUnicode_GET_LENGTH(s); i++) {
+        if (is_surrogate(PyUnicode_READ(kind, data, i)))
+            return true;
+    }
+    return false;
+}
+
 uint64_t mplpy_text_bytes_any(PyObject *s)
 {
     Py_ssize_t n = PyUnicode_GET_LENGTH(s);

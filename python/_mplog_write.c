@@ -217,6 +217,8 @@ static int write_long_way(const struct mplpy_call *c)
 
 int mplpy_write(const struct mplpy_call *c)
 {
+    if (mplpy_unlikely(c->has_surrogates))
+        return 0;
     uint64_t logger_bits = atomic_load_explicit(&c->logger->id_bits, memory_order_acquire);
     uint64_t bytes = sizeof(struct mpl_record_head) + MPL_ALIGN(record_body_bytes(c)), stamp;
     if (mplpy_unlikely(!logger_bits || bytes > MPL_MESSAGE_MAX))

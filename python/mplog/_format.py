@@ -30,6 +30,8 @@ def _msecs_is_whole():
 
 
 _MSECS_IS_WHOLE = _msecs_is_whole()
+# Before, it is the difference of two floats of seconds, of which the collector knows neither.
+_RELATIVE_IS_IN_NS = isinstance(logging._startTime, int)
 _HAS_TASKS = sys.version_info >= (3, 12)
 
 
@@ -43,6 +45,8 @@ def _is_shown_alike(field, width, precision, conversion):
         return conversion in "sdiuoxX"
     if field == "msecs" and not _MSECS_IS_WHOLE:
         return conversion in "diu"
+    if field == "relativeCreated" and not _RELATIVE_IS_IN_NS:
+        return False
     if field in FLOATS:
         return conversion in "sdiueEfFgG"
     return conversion == "s"
@@ -77,7 +81,7 @@ def _brace_field(field, spec):
             return None
         if (zero or sign) and align:
             return None
-        kind = kind or "s"
+        kind = kind or ("d" if field in INTS and spec else "s")  # a bool without a specification is shown by name
     elif zero or sign or kind not in ("", "s"):
         return None
     left = align == "<" or (not align and not is_number and width)

@@ -10,7 +10,6 @@ import time
 from . import _format, _mplog
 
 FLUSH_MS = 5000
-SHARED_SINKS = 0xFFFFFFFF  # all that the session was set up with
 
 _METHODS = frozenset(("emit", "handle", "format", "filter", "handleError"))
 
@@ -127,7 +126,9 @@ class Handler(logging.Handler):
         stream, is_collectors = stderr_of_process() if options["log_to_stderr"] else (None, True)
         self._default = default
         self._stream = stream
-        self._sinks = SHARED_SINKS if is_collectors else 1 if options["log_file"] else 0
+        # By number (session/create.c): a mask that is joined with a file's of its own must name them.
+        count = (options["log_file"] is not None) + (is_collectors and options["log_to_stderr"])
+        self._sinks = (1 << count) - 1
         self._is_plain, self._fields = translated is not None, translated[1] if translated else 0
         if self.formatter is not None:
             wanted = self._translated()
@@ -219,6 +220,11 @@ class Handler(logging.Handler):
         return "<%s %s (%s)>" % (type(self).__name__, os.fsdecode(target), logging.getLevelName(self.level))
 
 
+def _utc(seconds):
+    """As time.gmtime, but %Z is UTC, as the collector has it, and not GMT."""
+    return time.struct_time(tuple(time.gmtime(seconds)) + ("UTC", 0))
+
+
 def session_format(options):
     """(a Formatter that does what the session's format says, (%-format, fields) or None, encoding or None).
 
@@ -236,7 +242,7 @@ def session_format(options):
         translated = _format.translate(fmt, style, date_format)
     formatter = logging.Formatter(fmt, date_format, style)
     if options["utc"]:
-        formatter.converter = time.gmtime
+        formatter.converter = _utc
     return formatter, translated, encoding
 
 

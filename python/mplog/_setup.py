@@ -99,7 +99,7 @@ def _try_format(fmt, date_format, style):
         formatter.format(logging.LogRecord("", logging.INFO, "", 0, "", None, None))
     except KeyError:
         pass
-    except (ValueError, TypeError, IndexError, AttributeError) as e:
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as e:
         if "field not found" not in str(e):
             raise ValueError("format_string: %r: %s" % (fmt, e)) from None
 

@@ -176,19 +176,16 @@ class Host:
 
     def check(self, calls, name="app.log", are_killed=False, producers=1):
         """All that was logged is in the log: once, whole, in order; nothing is left in memory. The oracle's counts."""
-        support.wait_until(lambda: not sessions_in(self.folder.rings), "sessions are left", END_WITHIN_S)
+        support.wait_until(lambda: not support.sessions_left(self.folder), "sessions are left", END_WITHIN_S)
         tallies = tally.read(self.tallies)
-        found, text = tally.judge(ORACLE, tallies, self.folder.file(name), are_killed)
+        killed = {int(producer.split(".")[1]) for producer in tallies} if are_killed else ()
+        found, text = tally.judge(ORACLE, tallies, self.folder.file(name), killed)
         equal(found["status"], 0, text)
         equal(found["lost"], 0, text)
         total = sum(tallies.values())
         true(total >= calls if are_killed else total == calls, "%d calls, not %d" % (total, calls))
         true(len(tallies) >= producers, "%d producers only: %s" % (len(tallies), sorted(tallies)))
         return found
-
-
-def sessions_in(rings):
-    return [name for at, folders, _ in os.walk(rings) for name in folders if len(name) >= 32]
 
 
 def free_port():

@@ -60,13 +60,13 @@ def read(folder):
     return found
 
 
-def judge(oracle, tallies, path, are_killed=False):
+def judge(oracle, tallies, path, killed=()):
     """What the oracle says of the log at `path` and its backups, as a dict, and its complaints.
 
-    are_killed: a producer may have logged one message more than calls have returned.
+    killed: pids of producers that may have logged one message more than calls have returned.
     """
-    sign = ">=" if are_killed else ""
-    expected = "".join("%s %s%d\n" % (name, sign, count) for name, count in sorted(tallies.items()))
+    expected = "".join("%s %s%d\n" % (name, ">=" if int(name.split(".")[1]) in killed else "", count)
+                       for name, count in sorted(tallies.items()))
     done = subprocess.run([oracle, "--details", "10", "--expect-file", "/dev/stdin", "--rotated", path],
                           input=expected, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     found = {key: int(value) for key, value in (line.split("=") for line in done.stdout.splitlines())}

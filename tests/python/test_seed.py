@@ -96,7 +96,7 @@ def run_example(name, method):
         if log_file:
             check(folder.lines(log_file), name, method)
             support.equal(folder.lines(log_file), err, "the file says something else than stderr")
-        support.wait_until(lambda: not support.sessions(folder), "a session is left behind", 5)
+        support.wait_until(lambda: not support.sessions_left(folder), "a session is left behind", 5)
 
 
 for example in EXAMPLES:
