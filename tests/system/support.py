@@ -80,6 +80,7 @@ class Bench:
         self.build = build
         self.special = os.path.join(build, "tests", "system", "special")
         self.signals = os.path.join(build, "tests", "system", "signals")
+        self.disk_shim = os.path.join(build, "tests", "system", "disk_shim.so")
         self.oracle = os.path.join(build, "tests", "oracle", "oracle")
         for program in (self.helper, self.producer, self.special, self.signals, self.oracle):
             check(os.access(program, os.X_OK), program, "has not been built")

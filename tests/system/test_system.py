@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True  # the folder is part of the sources
 
 import cases_birth
 import cases_death
+import cases_disk
 import cases_load
 import cases_recover
 import cases_setup
@@ -38,7 +39,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_signals, cases_space,
+    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_signals, cases_space, cases_disk,
                cases_recover, cases_stat)
     cases = [case for module in modules
              for case in module.CASES + (getattr(module, "LONG_CASES", ()) if arguments.long else ())
