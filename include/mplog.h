@@ -301,6 +301,20 @@ MPLOG_API int mplog_flush(int timeout_ms);
  * process that ends waits by itself, at most 5 s, until its records are written. */
 MPLOG_API void mplog_shutdown_logging(void);
 
+/* From now on SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT of this process, and of children that it forks, first become
+ * a record of level CRITICAL: signal, code, address and, where the C library has backtrace(), the stack as file+offset
+ * for addr2line. Its thread waits at most 0.5 s until that is written. Then the signal does what it did before this
+ * call: the handler of that time runs, or the process dies with the core dump it would have left. One record a process;
+ * of several threads that crash at once the first is told.
+ *
+ * Off by default. MPLOG_CRASH_HANDLER=1 in the environment does the same when a process becomes a member. A thread that
+ * logs after this call gets an alternate stack of 64 KiB, if it has none, so that an overflow of its stack can be told;
+ * the calling one gets it at once. Call it after set-up, before threads are started, and after other handlers were
+ * installed. Before set-up, and after shutdown, the text goes to stderr.
+ *
+ * 0, or -errno with a sentence. Not async-signal-safe; the handler is: it takes no lock and allocates nothing. */
+MPLOG_API int mplog_install_crash_handler(void);
+
 /* ---- for programs that bring their own helper ---- */
 
 /* The body of `mplog collect`: the whole main of the helper process. Returns its exit status. */

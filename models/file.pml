@@ -12,8 +12,9 @@
  * of a line for each death, ended by a newline, whose record follows in whole: that is the line that may be there
  * twice. The files of all backups are there.
  *
- * Mutants (-D): DONE_BEFORE_WRITE, NO_INTENT, KEEP_INTENT, UNTIL_FIRST, YOUNGEST_FIRST; with two sessions also NO_LOCK,
- * PATH_ONLY, SIZE_BEFORE_LOCK, BLIND_CONTINUE, NO_END_LINE.
+ * Mutants (-D): DONE_BEFORE_WRITE, NO_INTENT, YOUNGEST_FIRST; with two sessions also NO_LOCK, PATH_ONLY,
+ * SIZE_BEFORE_LOCK, BLIND_CONTINUE, NO_END_LINE. With -DALIKE all lines of a session read alike, so that comparing
+ * could mistake one for another: it does not.
  */
 #ifndef SESSIONS
 #define SESSIONS 1
@@ -35,7 +36,11 @@
 
 /* Bytes in files: byte `i` of what session s ever writes is s * 32 + i + 1. NEWLINE ends a piece that was left. */
 #define NEWLINE 100
+#ifdef ALIKE
+#define BYTE(s, i) ((s) * 32 + (i) % 2 + 1)
+#else
 #define BYTE(s, i) ((s) * 32 + (i) + 1)
+#endif
 #define ENDS_LINE(b) ((b) == NEWLINE || (b) % 2 == 0)
 
 byte content[FILES * FILE_BYTES], size[FILES], files;
@@ -43,8 +48,8 @@ byte name[NAMES] = NONE;
 byte lock[FILES] = NONE;  /* OFD lock: the session whose collector holds it; gone with it */
 byte deaths;              /* so far */
 
-/* struct mpl_batch of each session; the bytes are those from `base` on */
-byte base[SESSIONS], done[SESSIONS];
+/* struct mpl_batch of each session; positions only grow */
+byte decided[SESSIONS], done[SESSIONS];
 byte intent_file[SESSIONS], intent_offset[SESSIONS], intent_from[SESSIONS], intent_until[SESSIONS];
 
 #define MAY_DIE :: atomic { deaths < DEATHS -> deaths++; LEAVE; goto end_killed }
@@ -56,10 +61,10 @@ byte intent_file[SESSIONS], intent_offset[SESSIONS], intent_from[SESSIONS], inte
 #define UNLOCK(file) lock[file] = (lock[file] == me -> NONE : lock[file])
 #define LEAVE \
     UNLOCK(0); UNLOCK(1); UNLOCK(2); UNLOCK(3); UNLOCK(4); UNLOCK(5); UNLOCK(6); \
-    fd = NONE; old = NONE; at = 0; end = 0; hole = 0; k = 0
+    fd = NONE; old = NONE; at = 0; here = 0; end = 0; hole = 0; k = 0
 
 #define LAST_BYTE content[fd * FILE_BYTES + at - 1]
-#define MINE(i) BYTE(me, base[me] + (i)) /* byte i of the batch */
+#define MINE(i) BYTE(me, i)
 
 #ifdef SIZE_BEFORE_LOCK
 #define SIZE_UNDER_LOCK skip
@@ -106,7 +111,7 @@ inline count_equal()
 
 proctype Collector(byte me)
 {
-    byte fd = NONE, old = NONE, at, end, hole, k;
+    byte fd = NONE, old = NONE, at, here, end, hole, k; /* here: its own `done`, which may go back in a record */
 
 end_killed: /* or not started; a successor begins here, mpl_batch_resume */
     if
@@ -126,18 +131,14 @@ end_killed: /* or not started; a successor begins here, mpl_batch_resume */
        od
     :: atomic { intent_until[me] <= done[me] }
     fi;
+    here = done[me];
     k = 0;
 
 next_batch:
     if
-    :: atomic { done[me] == BATCH_BYTES && base[me] + BATCH_BYTES == BATCHES * BATCH_BYTES -> goto end_all }
-    :: atomic { done[me] == BATCH_BYTES && base[me] + BATCH_BYTES < BATCHES * BATCH_BYTES -> /* decided */
-                base[me] = base[me] + BATCH_BYTES;
-#ifndef KEEP_INTENT
-                intent_until[me] = 0;
-#endif
-                done[me] = 0 }
-    :: atomic { done[me] < BATCH_BYTES }
+    :: atomic { here == BATCHES * BATCH_BYTES -> goto end_all }
+    :: atomic { here == decided[me] && here < BATCHES * BATCH_BYTES -> decided[me] = here + BATCH_BYTES }
+    :: atomic { here < decided[me] }
     MAY_DIE
     fi;
 
@@ -164,12 +165,12 @@ enter: /* lock_log */
     fi;
     if /* continues_record, end_line */
 #ifdef BLIND_CONTINUE
-    :: atomic { done[me] % 2 == 1 }
+    :: atomic { here % 2 == 1 }
 #else
-    :: atomic { done[me] % 2 == 1 && at > 0 && LAST_BYTE == MINE(done[me] - 1) }
+    :: atomic { here % 2 == 1 && at > 0 && LAST_BYTE == MINE(here - 1) }
 #endif
-    :: atomic { !(done[me] % 2 == 1 && at > 0 && LAST_BYTE == MINE(done[me] - 1)) ->
-                done[me] = done[me] - done[me] % 2;
+    :: atomic { !(here % 2 == 1 && at > 0 && LAST_BYTE == MINE(here - 1)) ->
+                here = here - here % 2;
                 if
                 :: at > 0 && !IS_END_TAKEN_FOR_GRANTED && !ENDS_LINE(LAST_BYTE) -> append(NEWLINE)
                 :: else
@@ -179,36 +180,34 @@ enter: /* lock_log */
 
 write:
     if
-    :: atomic { done[me] == BATCH_BYTES -> UNLOCK(fd); goto next_batch }
-    :: atomic { done[me] < BATCH_BYTES && done[me] % 2 == 0 && at > 0 && at + 2 >= FULL -> goto rotate }
-    :: atomic { done[me] < BATCH_BYTES && !(done[me] % 2 == 0 && at > 0 && at + 2 >= FULL) ->
-                end = done[me] - done[me] % 2 + 2; /* portion_end */
+    :: atomic { here == decided[me] -> UNLOCK(fd); goto next_batch }
+    :: atomic { here < decided[me] && here % 2 == 0 && at > 0 && at + 2 >= FULL -> goto rotate }
+    :: atomic { here < decided[me] && !(here % 2 == 0 && at > 0 && at + 2 >= FULL) ->
+                end = here - here % 2 + 2; /* portion_end */
                 if
-                :: end + 2 <= BATCH_BYTES && at + (end + 2 - done[me]) < FULL -> end = end + 2
+                :: end + 2 <= decided[me] && at + (end + 2 - here) < FULL -> end = end + 2
                 :: else
                 fi }
     MAY_DIE
     fi;
 #ifndef NO_INTENT
-#ifdef UNTIL_FIRST
-    DO(intent_until[me] = end);
-#else
     DO(intent_until[me] = 0);
-#endif
-    DO(intent_file[me] = fd; intent_offset[me] = at; intent_from[me] = done[me]);
+    DO(intent_file[me] = fd);
+    DO(intent_offset[me] = at);
+    DO(intent_from[me] = here);
     DO(intent_until[me] = end);
 #endif
 #ifdef DONE_BEFORE_WRITE
-    DO(k = done[me]; done[me] = end);
+    DO(k = here; done[me] = end);
 #else
-    k = done[me];
+    k = here;
 #endif
     do
     :: atomic { k < end -> append(MINE(k)); k++ }
     :: atomic { k == end -> break }
     MAY_DIE
     od;
-    DO(done[me] = end; end = 0; k = 0);
+    DO(done[me] = end; here = end; end = 0; k = 0);
     goto write;
 
 rotate: /* rotate_log */

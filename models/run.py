@@ -36,7 +36,7 @@ def mutants(model, names, macros="", formula=False):
 
 
 ONE_DIES = "DEATHS=1 STOPS=0"
-TWO_SESSIONS = "SESSIONS=2 BATCHES=2 DEATHS=2"
+TWO_SESSIONS = "SESSIONS=2 BATCHES=1 DEATHS=2"
 LOSING = "LOSING NOBODY_DIES RECORDS_0=1 RECORDS_1=0"
 
 CHECKS = [
@@ -49,9 +49,10 @@ CHECKS = [
 
     verify("file", "one session, six deaths", "DEATHS=6"),
     verify("file", "two sessions, two deaths", TWO_SESSIONS),
-    verify("file", "two sessions, three deaths", "SESSIONS=2 BATCHES=1 DEATHS=3"),
-    verify("file", "two sessions, four deaths", "SESSIONS=2 BATCHES=2 DEATHS=4", is_long=True),
-    *mutants("file", "DONE_BEFORE_WRITE NO_INTENT KEEP_INTENT UNTIL_FIRST YOUNGEST_FIRST"),
+    verify("file", "two sessions whose lines are alike, two deaths", "ALIKE " + TWO_SESSIONS),
+    verify("file", "two sessions, four deaths", "SESSIONS=2 BATCHES=1 DEATHS=4", is_long=True),
+    verify("file", "two sessions, two batches each, three deaths", "SESSIONS=2 BATCHES=2 DEATHS=3", is_long=True),
+    *mutants("file", "DONE_BEFORE_WRITE NO_INTENT YOUNGEST_FIRST"),
     *mutants("file", "NO_LOCK PATH_ONLY SIZE_BEFORE_LOCK BLIND_CONTINUE NO_END_LINE", TWO_SESSIONS),
 
     verify("join", "joiners and a collector may be killed", ONE_DIES),

@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "collector/helper.h"
 #include "config/options.h"
+#include "producer/crash.h"
 #include "producer/log.h"
 #include "producer/logger.h"
 #include "producer/nested.h"
@@ -163,6 +164,15 @@ uint64_t mplog_word_long_double(long double value)
 }
 
 /* ---- flush and shutdown ---- */
+
+int mplog_install_crash_handler(void)
+{
+    if (!mpl_process_lock())
+        return mpl_fail(EDEADLK, "crash handler: called from a signal handler inside mplog, or out of memory");
+    int error = mpl_crash_install();
+    mpl_process_unlock();
+    return error;
+}
 
 int mplog_flush(int timeout_ms) { return mpl_session_flush(timeout_ms); }
 

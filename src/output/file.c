@@ -393,6 +393,22 @@ static uint64_t portion_end(const struct append *a)
     return end - from > WRITE_BYTES_MAX ? from + WRITE_BYTES_MAX : end;
 }
 
+/* A write has ended in the middle of a record, as on a full disk. Until it can be finished, whoever else reads or
+ * appends had better find whole lines: what nobody has written behind is taken back. */
+static void take_back_part(struct append *a, uint64_t from)
+{
+    struct stat st;
+    if (*a->done < a->lines->len)
+        find_record(a);
+    if (*a->done == a->lines->len || a->part == 0 || *a->done - a->part < from || !a->f->is_locked)
+        return;
+    if (fstat(a->f->fd, &st) < 0 || (uint64_t)st.st_size != a->size ||
+        ftruncate(a->f->fd, (off_t)(a->size - a->part)) < 0)
+        return;
+    a->size -= a->part;
+    *a->done -= a->part;
+}
+
 static int write_portion(struct append *a)
 {
     static const struct mpl_file_journal no_journal;
@@ -403,6 +419,8 @@ static int write_portion(struct append *a)
         j->begin_fn(j->arg, f->dev, f->ino, a->size, from, until);
     int rc = write_own(a, a->lines->data + from, (size_t)(until - from));
     *a->done += a->size - size_before;
+    if (rc < 0)
+        take_back_part(a, from);
     a->is_empty = a->is_empty && a->size == size_before;
     if (j->done_fn)
         j->done_fn(j->arg, *a->done);

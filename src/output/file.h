@@ -79,8 +79,9 @@ int mpl_file_truncate(struct mpl_file *f);
 /* Waits for the lock for at most a second, then appends without it and without rotating: a reader that locks the file,
  * or a process that was stopped while it held the lock, must not stop the log. Lines stay whole: they are appended.
  *
- * Appends lines->data[*done ..]; *done moves with every write, so that after an error the call can be made again. It
- * may point into a record whose first part ends the file; if somebody wrote behind that part or rotated, *done goes
+ * Appends lines->data[*done ..]; *done moves with every write, so that after an error the call can be made again. A
+ * part of a record that could not be finished is taken back, if nobody has written behind it and the file is locked;
+ * else *done points into that record, and its part ends the file. If somebody wrote behind that part or rotated, *done goes
  * back to the start of the record, which is then whole, and the part stays where it is. Opens the file again if it was
  * moved or deleted (same mode and owner), rotates where the rule says so, writes the BOM into an empty file, ends a
  * line that somebody else left unfinished (with a newline that is not journaled but counts for the size), continues

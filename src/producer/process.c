@@ -171,6 +171,12 @@ void mpl_process_unlock(void)
     hold = must_wait ? WAITS : WITHOUT;
 }
 
+bool mpl_process_is_new_child(void)
+{
+    const struct mpl_guard *guard = atomic_load_explicit(&mpl_process.guard, memory_order_acquire);
+    return guard && !guard->alive;
+}
+
 bool mpl_process_is_locked_here(void) { return hold == HOLDS; }
 
 bool mpl_process_is_in_section_here(void) { return hold != WITHOUT; }

@@ -103,6 +103,9 @@ bool mpl_process_try_lock(void);
 bool mpl_process_is_locked_here(void);
 bool mpl_process_is_in_section_here(void);
 
+/* Forked, and nobody has noticed yet. */
+bool mpl_process_is_new_child(void);
+
 /* Maps a session's control file, or zeros, into the one place where this process looks for it: other threads may be
  * reading there at any time. Under the lock. False: with a sentence, and everything as before. */
 bool mpl_process_map_control(int fd);

@@ -13,6 +13,7 @@
 #include "base/os.h"
 #include "base/utf8.h"
 #include "producer/claim.h"
+#include "producer/crash.h"
 #include "producer/nested.h"
 #include "producer/process.h"
 #include "producer/space.h"
@@ -112,6 +113,7 @@ static void end_thread(void *arg)
     struct mpl_producer *p = arg;
     int saved_errno = errno;
     mpl_thread.producer = NULL;
+    mpl_crash_end_thread();
     if (mpl_process_lock()) {
         if (p->epoch != 0) { /* else it was wiped by a fork, and belongs to nobody */
             close_ring(p);
@@ -297,6 +299,7 @@ static struct mpl_producer *attach(void)
     p->session = mpl_process.sessions;
     take_epoch(p);
     watch_thread_end(p);
+    mpl_crash_begin_thread();
     mpl_thread.producer = p;
     mpl_producer_report_losses();
     return p;

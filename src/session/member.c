@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/os.h"
+#include "producer/crash.h"
 #include "producer/logger.h"
 #include "producer/nested.h"
 #include "producer/process.h"
@@ -152,6 +153,7 @@ void mpl_member_adopt(struct mpl_entry *e)
     mpl_logger_refresh_all();
     atomic_fetch_add(&mpl_process.epoch, 1);
     mpl_nested_prepare();
+    mpl_crash_install_if_wanted();
 }
 
 void mpl_member_leave(struct mpl_session *s, enum mpl_membership next)

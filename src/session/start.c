@@ -14,6 +14,7 @@
 #include "base/os.h"
 #include "collector/helper.h"
 #include "collector/thread.h"
+#include "producer/crash.h"
 #include "session/session.h"
 #include "session/spawn.h"
 #include "shm/control.h"
@@ -132,7 +133,7 @@ static int start(struct mpl_session *s, struct mpl_control *c, enum mpl_start ho
     pid_t pid = wants_helper(&s->options) ? spawn_helper(s) : -ENOENT;
     if (pid >= 0 && (how != MPL_START_AND_WAIT || wait_until_ready(c, pid)))
         return 0;
-    if (how == MPL_START_HELPER)
+    if (how == MPL_START_HELPER || mpl_crash_is_underway())
         return -EAGAIN;
     /* It cannot be executed, or it did not come up. */
     int error = start_thread(s);

@@ -134,6 +134,62 @@ def account_adds_up_while_a_file_fails_and_after(t):
     disk.close()
 
 
+def two_sessions_on_one_file_of_a_full_disk_lose_and_double_nothing(t):
+    """Each has its own collector, and both are killed now and then, in the middle of what the disk has taken."""
+    disk = SmallDisk(t, 32_000)
+    both = [disk.produce("--name", name, "--threads", 2, "--records", -1, "--rate", 2000,
+                         mplog={"log_file": os.path.join(disk.folder, "app.log")}) for name in ("x", "y")]
+    wait_until(lambda: len(t.sessions()) == 2 and t.returned() > 1000, 5, "two sessions")
+    killed = 0
+    for turn in range(t.size(4, 40)):
+        disk.fill(leave_kib=t.random.choice((0, 8, 40)))
+        t.wait_for_calls(t.returned() + 600)
+        for pid in t.collectors() if turn % 2 else ():
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+        disk.free()
+        t.wait_for_calls(t.returned() + 600)
+    t.tell_producers_to_stop()
+    for producer in both:
+        producer.wait()
+    t.wait_until_gone()
+    path = disk.copy()
+    disk.close()
+    found = t.ask_oracle("--expect-file", t.expectations(), "--allow-doubled", files=[path], may_fail=True)
+    t.note(f"{found['payloads']} messages, {found['doubled']} doubled, {found['torn']} torn; {killed} were killed")
+    wrong = sum(found[key] for key in ("lost", "out_of_order", "damaged", "unexpected"))
+    # One that dies between a write that has ended too early and taking that back leaves a piece of a line (G5).
+    pieces = found["torn"] + found["foreign"] - len(own_lines(path)) + found["doubled"]
+    check(wrong == 0 and pieces <= killed, found)
+
+
+def setup_on_a_full_disk_is_refused_or_waits(t):
+    """No room for a file, then for its bytes."""
+    disk = SmallDisk(t, 64)
+    disk.fill()
+    names = 0
+    try:
+        while True:
+            os.close(os.open(disk.path(f"name{names}"), os.O_CREAT | os.O_WRONLY, 0o600))
+            names += 1
+    except OSError:
+        pass
+    log = os.path.join(disk.folder, "app.log")
+    refused = disk.produce("--records", 10, mplog={"log_file": log}).wait(status=111)
+    refused.may_complain = True
+    check("app.log" in refused.stderr() and "No space left" in refused.stderr(), refused.stderr())
+    for i in range(names):
+        os.unlink(disk.path(f"name{i}"))
+    producer = disk.produce("--records", 10, "--hold-ms", 1000, mplog={"log_file": log})
+    t.wait_for_calls(10)
+    disk.free()
+    producer.wait()
+    t.wait_until_gone()
+    found = check_logs(t, disk.copy())
+    disk.close()
+    check(found["lost"] == 0 and names > 0, found, names)
+
+
 # ---- a disk that fails, and the only file ----
 
 def check_fault(t, name, error, action, times):
@@ -327,8 +383,8 @@ def permissions_that_are_taken_away_are_waited_for(t):
     for folder in (t.log_dir, t.ring_dir):
         os.chown(folder, 65534, 65534)
     own = ["--tally", t.tally_path, *t.options(max_bytes=20_000, backup_count=1000)]
-    producer = t.start("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", t.bench.producer, "--threads", "2",
-                       "--records", "-1", "--rate", "2000", *own)
+    producer = t.start("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", t.bench.producer,
+                       "--threads", "2", "--records", "-1", "--rate", "2000", *own)
     t.wait_for_calls(500)
     os.chmod(t.log_dir, 0o500)
     time.sleep(0.1)
@@ -353,7 +409,8 @@ def permissions_that_are_taken_away_are_waited_for(t):
 
 def backup_that_is_a_directory_does_not_stop_the_log(t):
     os.mkdir(t.log + ".2")
-    producer = t.produce("--threads", 2, "--records", 2000, "--rate", 4000, mplog={"max_bytes": 20_000, "backup_count": 2})
+    producer = t.produce("--threads", 2, "--records", 2000, "--rate", 4000,
+                         mplog={"max_bytes": 20_000, "backup_count": 2})
     producer.wait()
     t.wait_until_gone()
     found = check_logs(t, t.log + ".1", t.log)
@@ -398,7 +455,8 @@ def fsync_never_syncs_nothing(t):
 
 def fsync_interval_syncs_once_a_second_and_to_the_end(t):
     disk = FailingDisk(t)
-    producer = t.produce("--records", 2400, "--rate", 1000, "--hold-ms", 1500, env=disk.env, mplog={"fsync": "interval"})
+    producer = t.produce("--records", 2400, "--rate", 1000, "--hold-ms", 1500, env=disk.env,
+                         mplog={"fsync": "interval"})
     t.wait_for_calls(2400)
     during = disk.syncs
     check(2 <= during <= 4, during, "syncs in 2.4 s")
@@ -440,7 +498,8 @@ def rotation_syncs_what_it_leaves(t):
 def sync_that_fails_is_told_and_tried_again(t):
     disk = FailingDisk(t)
     disk.fail_syncs(errno.EIO)
-    producer = t.produce("--records", 1500, "--rate", 1000, "--hold-ms", 1500, env=disk.env, mplog={"fsync": "interval"})
+    producer = t.produce("--records", 1500, "--rate", 1000, "--hold-ms", 1500, env=disk.env,
+                         mplog={"fsync": "interval"})
     t.wait_for_calls(1200)
     disk.fail_syncs(0)
     wait_until(lambda: disk.syncs > 0, 3, "a sync that works")
@@ -453,7 +512,9 @@ def sync_that_fails_is_told_and_tried_again(t):
 
 CASES = (
     file_on_a_full_disk_does_not_hold_up_another_file, file_on_a_full_disk_tells_what_it_has_lost,
-    collector_killed_while_a_file_fails_is_continued_for_both, account_adds_up_while_a_file_fails_and_after,
+    collector_killed_while_a_file_fails_is_continued_for_both,
+    two_sessions_on_one_file_of_a_full_disk_lose_and_double_nothing, setup_on_a_full_disk_is_refused_or_waits,
+    account_adds_up_while_a_file_fails_and_after,
     writes_that_fail_once_or_for_a_time_lose_nothing, full_disk_under_load_loses_what_it_counts,
     file_that_is_moved_deleted_or_replaced_is_followed, file_that_is_truncated_loses_only_what_was_in_it,
     folder_that_is_removed_and_made_again_is_followed, permissions_that_are_taken_away_are_waited_for,

@@ -20,7 +20,7 @@ class SmallDisk:
         self.t = t
         self.folder = os.path.join(t.dir, folder)
         os.makedirs(self.folder, exist_ok=True)
-        mount = f"mount -t tmpfs -o size={kib * KIB} tmpfs '{self.folder}' && echo ready && exec cat"
+        mount = f"mount -t tmpfs -o size={kib * KIB},nr_inodes=200 tmpfs '{self.folder}' && echo ready && exec cat"
         self.holder = t.start("unshare", "-m", "sh", "-c", mount)
         wait_until(lambda: "ready" in self.holder.stdout(), 5, "a small file system")
         self.inside = ["nsenter", "-t", str(self.holder.pid), "-m", "--"]

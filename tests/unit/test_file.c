@@ -432,7 +432,8 @@ static void append_past_the_size_limit_goes_on_when_it_is_lifted(void)
     setrlimit(RLIMIT_FSIZE, &old);
     signal(SIGXFSZ, SIG_DFL);
     CHECK_INT(rc, -EFBIG);
-    CHECK_INT(done, 6);
+    CHECK_INT(done, 4);
+    CHECK(files_hold(log_path(0), "one\n")); /* the two bytes that had room were taken back */
     CHECK(log_error_names(log_path(0), "File too large"));
     CHECK_INT(mpl_file_append(&f, &batch.lines, &done, NULL), 0);
     mpl_file_close(&f);
@@ -465,7 +466,8 @@ TEST_MAIN(TEST_CASE(open_missing_file_creates_it_with_mode_and_umask), TEST_CASE
           TEST_CASE(lock_is_released_after_each_call), TEST_CASE(lock_held_by_a_reader_stops_rotation_only),
           TEST_CASE(rotation_of_linked_log_happens_at_the_target), TEST_CASE(rotation_keeps_mode_and_owner),
           TEST_CASE(rotation_that_loses_the_group_closes_the_file_to_it),
-          TEST_CASE(rotation_that_cannot_be_done_lets_the_file_grow_and_is_tried_again), TEST_CASE(rotation_off_grows_one_file),
+          TEST_CASE(rotation_that_cannot_be_done_lets_the_file_grow_and_is_tried_again),
+          TEST_CASE(rotation_off_grows_one_file),
           TEST_CASE(unfinished_line_of_another_is_ended), TEST_CASE(unfinished_utf16_is_filled_up_and_ended),
           TEST_CASE(bom_is_written_into_empty_files_alone), TEST_CASE(truncate_empties_and_next_line_is_first),
           TEST_CASE(append_from_the_middle_continues_without_newline),
