@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all python wheel demo test hosts lint asan tsan musl arm64 fuzz bench install clean
+.PHONY: all python wheel demo test hosts lint asan tsan musl arm64 fuzz bench torture install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -27,7 +27,8 @@ HOSTS := $(PACKAGES)/gunicorn:python3-gunicorn $(PACKAGES)/celery:python3-celery
 	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/_pytest:python3-pytest \
 	$(PACKAGES)/xdist:python3-pytest-xdist $(PACKAGES)/joblib:python3-joblib
 TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps \
-	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite mypy:mypy
+	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite mypy:mypy \
+	/usr/lib/python3/dist-packages/uvloop:python3-uvloop
 
 all:
 	@$(call need,to build mplog,$(BUILD_TOOLS))
@@ -98,6 +99,14 @@ LIBFUZZER := /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a:libcla
 fuzz:
 	@$(call need,to build mplog and fuzz it,$(BUILD_TOOLS) clang:clang '$(LIBFUZZER)')
 	@tools/fuzz --seconds '$(SECONDS)' $(TARGETS)
+
+# About an hour; goes on where it was interrupted. TORTURE="--only PART --seed N ...", or --again: see tools/torture.
+TORTURE ?=
+torture:
+	@$(call need,to build and test mplog,$(BUILD_TOOLS) $(TEST_TOOLS))
+	@tools/configure $(BUILD) --prefix='$(PREFIX)'
+	@ninja -C $(BUILD) --quiet
+	@tools/torture $(BUILD) $(TORTURE)
 
 bench: all
 	@$(call need,to compare mplog with other loggers,$(PEERS)) || true

@@ -94,13 +94,33 @@ static inline uint64_t mplpy_text_bytes(PyObject *s)
     return mplpy_likely(mplpy_text_is_ascii(s)) ? (uint64_t)PyUnicode_GET_LENGTH(s) : mplpy_text_bytes_any(s);
 }
 
+/* Most texts are short: two overlapping copies of a fixed size instead of a call. */
+static inline void mplpy_bytes_put(char *at, const char *from, size_t n)
+{
+    if (n > 32) {
+        memcpy(at, from, n);
+    } else if (n >= 16) {
+        memcpy(at, from, 16);
+        memcpy(at + n - 16, from + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(at, from, 8);
+        memcpy(at + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(at, from, 4);
+        memcpy(at + n - 4, from + n - 4, 4);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            at[i] = from[i];
+    }
+}
+
 /* Writes the bytes; returns where they end. */
 static inline char *mplpy_text_put(PyObject *s, char *at)
 {
     if (mplpy_unlikely(!mplpy_text_is_ascii(s)))
         return mplpy_text_put_any(s, at);
     size_t n = (size_t)PyUnicode_GET_LENGTH(s);
-    memcpy(at, PyUnicode_1BYTE_DATA(s), n);
+    mplpy_bytes_put(at, (const char *)((PyASCIIObject *)s + 1), n);
     return at + n;
 }
 
@@ -169,7 +189,7 @@ static inline void mplpy_body_set_text(struct mplpy_body *b, PyObject *text)
     b->is_typed = false;
     b->count = 1;
     b->text[0] = text;
-    b->word[0] = b->text_bytes = mplpy_text_bytes(text);
+    b->text_bytes = mplpy_text_bytes(text);
 }
 
 static inline void mplpy_add_text(struct mplpy_call *c, uint32_t tag, PyObject *text)
@@ -198,9 +218,13 @@ int mplpy_write(const struct mplpy_call *c);
 /* A format string that has been seen before. */
 struct mplpy_format {
     PyObject *text; /* owned */
-    bool is_parsed, can_defer;
+    bool can_defer;
     uint64_t site_bits; /* of a site without file and line; 0: not defined */
-    struct mpl_pyformat parsed;
+    unsigned arg_count;
+    struct mplpy_conversion {
+        uint8_t takes; /* a bit for each enum mpl_pytype */
+        char letter;
+    } conversion[MPL_PYFORMAT_ARGS_MAX];
 };
 
 /* The entry of a str that was seen at least once before, as the same object; NULL: it is new, and noted now. */

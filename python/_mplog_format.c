@@ -15,6 +15,7 @@
 #define EXACT_INTS (INT64_C(1) << 53) /* a float holds each of them */
 
 static struct {
+    PyObject *text; /* of `known`: one line less to be fetched */
     struct mplpy_format *known;
     PyObject *candidate; /* owned: its address cannot become another text's */
 } table[FORMATS];
@@ -29,6 +30,26 @@ static void forget(struct mplpy_format *f)
     }
 }
 
+static struct mplpy_conversion conversion_of(const struct mpl_pyformat_op *op)
+{
+    struct mplpy_conversion c = {.letter = op->conversion};
+    for (unsigned type = MPL_PY_NONE; type <= MPL_PY_TEXT; type++)
+        c.takes |= (uint8_t)(mpl_pyformat_takes(op->conversion, (enum mpl_pytype)type) << type);
+    return c;
+}
+
+static void parse(struct mplpy_format *f, struct mpl_str text)
+{
+    struct mpl_pyformat parsed;
+    if (!mpl_pyformat_parse(&parsed, text) || parsed.arg_count == 0)
+        return;
+    for (unsigned i = 0; i < parsed.op_count; i++) {
+        if (parsed.op[i].conversion)
+            f->conversion[f->arg_count++] = conversion_of(&parsed.op[i]);
+    }
+    f->can_defer = true;
+}
+
 static struct mplpy_format *make(PyObject *text)
 {
     struct mplpy_format *f = PyMem_Calloc(1, sizeof *f);
@@ -36,14 +57,12 @@ static struct mplpy_format *make(PyObject *text)
         return NULL;
     Py_INCREF(text);
     f->text = text;
-    struct mpl_str s = {NULL, 0};
-    char *bytes = mplpy_text_has_surrogates(text) ? NULL : mplpy_text_dup(text, &s.len);
-    if (!bytes) {
+    size_t len;
+    char *bytes = mplpy_text_has_surrogates(text) ? NULL : mplpy_text_dup(text, &len);
+    if (bytes)
+        parse(f, (struct mpl_str){bytes, len});
+    else
         PyErr_Clear();
-        return f;
-    }
-    s.ptr = bytes;
-    f->can_defer = mpl_pyformat_parse(&f->parsed, s) && f->parsed.arg_count > 0;
     PyMem_Free(bytes);
     return f;
 }
@@ -52,12 +71,13 @@ struct mplpy_format *mplpy_format_find(PyObject *text)
 {
     size_t i = ((uintptr_t)text >> 4) * 0x9e3779b1u >> 7 & (FORMATS - 1);
     struct mplpy_format *f = table[i].known;
-    if (mplpy_likely(f && f->text == text))
+    if (mplpy_likely(table[i].text == text))
         return f;
     if (PyUnicode_GET_LENGTH(text) > FORMAT_CHARACTERS_MAX)
         return NULL;
     if (table[i].candidate == text) {
         table[i].known = make(text);
+        table[i].text = table[i].known ? text : NULL;
         forget(f);
         return table[i].known;
     }
@@ -87,74 +107,83 @@ uint64_t mplpy_format_site(struct mplpy_format *f)
 
 /* ---- arguments ---- */
 
-static void set(struct mplpy_body *b, unsigned i, enum mpl_pytype type, uint64_t word)
+static inline bool set(struct mplpy_body *b, unsigned i, const struct mplpy_conversion *c, enum mpl_pytype type,
+                       uint64_t word)
 {
     b->types |= (uint64_t)type << (4 * i);
     b->word[i] = word;
     b->text[i] = NULL;
+    return c->takes >> type & 1;
 }
 
-static bool set_float(struct mplpy_body *b, unsigned i, char conversion, double value)
+static inline bool set_float(struct mplpy_body *b, unsigned i, const struct mplpy_conversion *c, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    set(b, i, MPL_PY_FLOAT, bits);
-    return mpl_pyformat_takes(conversion, MPL_PY_FLOAT);
+    return set(b, i, c, MPL_PY_FLOAT, bits);
 }
 
-static bool set_int(struct mplpy_body *b, unsigned i, char conversion, PyObject *arg)
+/* False: more than 64 bits. */
+static inline bool read_int(PyObject *arg, long long *value)
 {
     int overflow;
-    long long value = PyLong_AsLongLongAndOverflow(arg, &overflow);
-    if (overflow)
-        return false;
-    if (!mpl_pyformat_takes(conversion, MPL_PY_INT))
-        return value >= -EXACT_INTS && value <= EXACT_INTS && set_float(b, i, conversion, (double)value);
-    set(b, i, MPL_PY_INT, (uint64_t)value);
-    return conversion != 'c' || (value >= 0 && value <= 0x10ffff && !(value >= 0xd800 && value <= 0xdfff));
+#if PY_VERSION_HEX < 0x030C0000
+    Py_ssize_t size = Py_SIZE(arg); /* in digits, with the sign of the number */
+    if (mplpy_likely(size >= -1 && size <= 1)) {
+        *value = size * (long long)((PyLongObject *)arg)->ob_digit[0];
+        return true;
+    }
+#endif
+    *value = PyLong_AsLongLongAndOverflow(arg, &overflow);
+    return !overflow;
 }
 
-static bool set_text(struct mplpy_body *b, unsigned i, const struct mpl_pyformat_op *op, PyObject *arg)
+static inline bool set_int(struct mplpy_body *b, unsigned i, const struct mplpy_conversion *c, PyObject *arg)
 {
-    if (mplpy_text_has_surrogates(arg))
+    long long value;
+    if (!read_int(arg, &value))
+        return false;
+    if (!(c->takes >> MPL_PY_INT & 1))
+        return value >= -EXACT_INTS && value <= EXACT_INTS && set_float(b, i, c, (double)value);
+    return set(b, i, c, MPL_PY_INT, (uint64_t)value) &&
+           (c->letter != 'c' || (value >= 0 && value <= 0x10ffff && !(value >= 0xd800 && value <= 0xdfff)));
+}
+
+static inline bool set_text(struct mplpy_body *b, unsigned i, const struct mplpy_conversion *c, PyObject *arg)
+{
+    if (mplpy_unlikely(!mplpy_text_is_ascii(arg)) && mplpy_text_has_surrogates(arg))
         return false;
     uint64_t bytes = mplpy_text_bytes(arg);
-    set(b, i, MPL_PY_TEXT, bytes);
+    bool is_taken = set(b, i, c, MPL_PY_TEXT, bytes);
     b->text[i] = arg;
     b->text_bytes += bytes;
-    return op->conversion == 's' || (op->conversion == 'c' && PyUnicode_GET_LENGTH(arg) == 1);
+    return is_taken && (c->letter == 's' || PyUnicode_GET_LENGTH(arg) == 1);
 }
 
-static bool capture(struct mplpy_body *b, unsigned i, const struct mpl_pyformat_op *op, PyObject *arg)
+static inline bool capture(struct mplpy_body *b, unsigned i, const struct mplpy_conversion *c, PyObject *arg)
 {
-    enum mpl_pytype type = MPL_PY_NONE;
     if (mplpy_is_text(arg))
-        return set_text(b, i, op, arg);
+        return set_text(b, i, c, arg);
     if (PyLong_CheckExact(arg))
-        return set_int(b, i, op->conversion, arg);
+        return set_int(b, i, c, arg);
     if (PyFloat_CheckExact(arg))
-        return set_float(b, i, op->conversion, PyFloat_AS_DOUBLE(arg));
-    if (arg == Py_True)
-        type = MPL_PY_TRUE;
-    else if (arg == Py_False)
-        type = MPL_PY_FALSE;
-    else if (arg != Py_None)
-        return false;
-    set(b, i, type, 0);
-    return mpl_pyformat_takes(op->conversion, type);
+        return set_float(b, i, c, PyFloat_AS_DOUBLE(arg));
+    if (arg == Py_True || arg == Py_False)
+        return set(b, i, c, arg == Py_True ? MPL_PY_TRUE : MPL_PY_FALSE, 0);
+    return arg == Py_None && set(b, i, c, MPL_PY_NONE, 0);
 }
 
 bool mplpy_format_capture(const struct mplpy_format *f, PyObject *const *args, Py_ssize_t count, struct mplpy_body *b)
 {
-    if (!f->can_defer || count != (Py_ssize_t)f->parsed.arg_count)
+    unsigned n = f->arg_count;
+    if (!f->can_defer || count != (Py_ssize_t)n)
         return false;
     b->is_typed = true;
-    b->count = 0;
+    b->count = n;
     b->types = b->text_bytes = 0;
-    for (const struct mpl_pyformat_op *op = f->parsed.op; op < f->parsed.op + f->parsed.op_count; op++) {
-        if (op->conversion && !capture(b, b->count, op, args[b->count]))
+    for (unsigned i = 0; i < n; i++) {
+        if (!capture(b, i, &f->conversion[i], args[i]))
             return false;
-        b->count += op->conversion != '\0';
     }
     return b->text_bytes <= TEXT_BYTES_MAX;
 }

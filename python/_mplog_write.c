@@ -25,24 +25,29 @@ static uint64_t body_bytes(const struct mplpy_body *b)
     return (b->is_typed ? 8 + 8 * (uint64_t)b->count : 8) + b->text_bytes;
 }
 
-static char *put_texts(const struct mplpy_body *b, char *at)
+/* The word of types, the arguments' words, their texts. The relaxed stores keep compilers from making calls of memcpy
+ * of them. */
+static inline void put_typed(const struct mplpy_body *b, char *at)
 {
+    uint64_t *word = (uint64_t *)(void *)at;
+    char *text = (char *)(word + 1 + b->count);
+    *word++ = b->types;
     for (unsigned i = 0; i < b->count; i++) {
+        __atomic_store_n(&word[i], b->word[i], __ATOMIC_RELAXED);
         if (b->text[i])
-            at = mplpy_text_put(b->text[i], at);
+            text = mplpy_text_put(b->text[i], text);
     }
-    return at;
 }
 
-/* The body of a TEXT record, or of a DEFERRED one. */
-static void put_body(const struct mplpy_body *b, char *at)
+/* The body of a TEXT record, or of a DEFERRED one; `at` is aligned for words. */
+static inline void put_body(const struct mplpy_body *b, char *at)
 {
     if (b->is_typed) {
-        memcpy(at, &b->types, 8);
-        at += 8;
+        put_typed(b, at);
+    } else {
+        memcpy(at, &b->text_bytes, 8);
+        mplpy_text_put(b->text[0], at + 8);
     }
-    memcpy(at, b->word, 8 * (size_t)b->count);
-    put_texts(b, at + 8 * (size_t)b->count);
 }
 
 static uint64_t field_bytes(const struct mplpy_field *f)
@@ -69,7 +74,7 @@ static void put_message_field(const struct mplpy_body *b, char *at)
     if (b->is_typed)
         put_body(b, at + sizeof head);
     else
-        put_texts(b, at + sizeof head);
+        mplpy_text_put(b->text[0], at + sizeof head);
 }
 
 /* Body of a record of any kind. */

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -38,6 +39,9 @@ __attribute__((destructor)) static void delete_key(void)
         pthread_key_delete(key);
 }
 
+/* There was no page for the last sentence: what it would have said is known all the same. */
+static _Thread_local bool had_no_page;
+
 /* The thread's text, made if it is missing; NULL: there is no memory for one. */
 static char *own_text(void)
 {
@@ -47,7 +51,8 @@ static char *own_text(void)
     if (text)
         return text;
     text = mmap(NULL, MPL_ERROR_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (text == MAP_FAILED)
+    had_no_page = text == MAP_FAILED;
+    if (had_no_page)
         return NULL;
     if (pthread_setspecific(key, text) != 0) {
         unmap_text(text);
@@ -90,11 +95,12 @@ int mpl_fail_errno(int error, const char *format, ...)
 const char *mpl_error_text(void)
 {
     const char *text = atomic_load(&key_state) == 2 ? pthread_getspecific(key) : NULL;
-    return text ? text : "";
+    return text ? text : had_no_page ? "out of memory" : "";
 }
 
 void mpl_error_clear(void)
 {
+    had_no_page = false;
     char *text = atomic_load(&key_state) == 2 ? pthread_getspecific(key) : NULL;
     if (text)
         text[0] = '\0';

@@ -156,7 +156,7 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     if (!c->control)
         return -ENOMEM;
     struct mpl_control_head *h = &c->control->head;
-    if (atomic_load(&h->state) == MPL_SESSION_REMOVED)
+    if (mpl_state_of(atomic_load(&h->state)) == MPL_SESSION_REMOVED)
         return -ESHUTDOWN;
     c->takeover = atomic_fetch_add(&h->takeovers, 1) + 1;
     c->batch_seq = atomic_load_explicit(&h->batch_seq, memory_order_acquire); /* partner: decide in commit.c */

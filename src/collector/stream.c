@@ -290,8 +290,9 @@ void mpl_stream_decided(struct mpl_sink *s)
 
 bool mpl_stream_is_drained(const struct mpl_sink *s)
 {
-    return is_over(s) || atomic_load_explicit(&s->writer->read_pos, memory_order_acquire) ==
-                             atomic_load_explicit(&s->writer->write_pos, memory_order_relaxed);
+    /* Partner: run_writer; seq_cst, since mpl_stream_await stores before this is asked. */
+    return is_over(s) ||
+           atomic_load(&s->writer->read_pos) == atomic_load_explicit(&s->writer->write_pos, memory_order_relaxed);
 }
 
 void mpl_stream_await(struct mpl_sink *s)

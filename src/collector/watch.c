@@ -21,7 +21,7 @@ struct mpl_watch {
     pthread_t thread;
     int epoll_fd, stop_fd;
     _Atomic uint32_t *wake_word;
-    _Atomic uint32_t has_dead; /* any bit set: release after it, acquire by the collector */
+    _Atomic uint32_t has_dead; /* any bit set. seq_cst against `dead`: the thread stores it last, the collector first */
     _Atomic uint64_t dead[MPL_SLOTS_MAX / 64];
 };
 
@@ -40,7 +40,7 @@ static void *run(void *arg)
             atomic_fetch_or(&w->dead[slot / 64], UINT64_C(1) << (slot % 64));
         }
         if (n > 0) {
-            atomic_store_explicit(&w->has_dead, 1, memory_order_release);
+            atomic_store(&w->has_dead, 1); /* partner: mpl_watch_next_dead */
             atomic_fetch_add(w->wake_word, 1);
             mpl_os_futex_wake(w->wake_word, 1);
         }
@@ -104,7 +104,7 @@ bool mpl_watch_next_dead(struct mpl_watch *w, uint32_t *slot)
             return true;
         }
     }
-    /* A bit set from now on comes with has_dead set again after it. */
+    /* A bit set from now on comes with has_dead set again after it. Partner: run. */
     atomic_store(&w->has_dead, 0);
     for (uint32_t i = 0; i < MPL_SLOTS_MAX / 64; i++) {
         if (atomic_load(&w->dead[i]))

@@ -49,7 +49,7 @@ static struct mpl_ring_map *new_map(void)
 
 static bool is_free(const struct mpl_ring_map *m)
 {
-    /* Partner: free_ring in collector/ring_view.c; whatever it wrote into the header is visible. */
+    /* Partner: free_ring in collector/pass.c; whatever it wrote into the header is visible. */
     return atomic_load_explicit(&m->ring->state, memory_order_acquire) == MPL_RING_FREE;
 }
 
@@ -129,7 +129,7 @@ struct mpl_ring_map *mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes,
     if (!m)
         return NULL;
     atomic_store_explicit(&m->ring->claim, ++mpl_process.claims, memory_order_relaxed);
-    /* Release: partner is look_at_state in collector/ring_view.c, which reads claim after it saw OPEN. */
+    /* Release: partner is look_at_ring in collector/pass.c, which reads claim after it saw OPEN. */
     atomic_store_explicit(&m->ring->state, MPL_RING_OPEN, memory_order_release);
     if (is_new)
         mpl_segment_link_ring(&mpl_process.segment, m);
@@ -138,7 +138,7 @@ struct mpl_ring_map *mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes,
 
 void mpl_claim_close(struct mpl_ring_map *map)
 {
-    /* Release: partner is look_at_state in collector/ring_view.c, which reads write_pos after it saw CLOSED. */
+    /* Release: partner is look_at_ring in collector/pass.c, which reads write_pos after it saw CLOSED. */
     atomic_store_explicit(&map->ring->state, MPL_RING_CLOSED, memory_order_release);
 }
 

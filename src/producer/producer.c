@@ -88,12 +88,12 @@ void mpl_producer_wipe_all(void)
 
 /* ---- ends of threads ---- */
 
+/* Of any thread that is not WRITING; what is left is the thread's own, which may be reading it. */
 static void drop_ring(struct mpl_producer *p)
 {
     p->ring = NULL;
     p->map = NULL;
     p->cur = p->limit = NULL;
-    p->is_shared = false;
 }
 
 static void close_ring(struct mpl_producer *p)
@@ -294,6 +294,8 @@ static struct mpl_producer *attach(void)
         return NULL;
     atomic_store_explicit(&p->busy, MPL_BUSY_AWAY, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* before the epoch becomes one that a handler's call would accept */
+    if (p->session != mpl_process.sessions)
+        p->is_shared = false;
     if (!p->is_shared && !take_ring(p, MPL_CLAIM_OWN, mpl_process.facts.ring_initial_bytes))
         p->is_shared = true;
     p->session = mpl_process.sessions;
@@ -376,11 +378,14 @@ static struct mpl_producer *begin_attached(void)
             if (!mpl_process_lock())
                 return NULL;
             p = attach();
+            bool is_lost = !p && mpl_process_membership() == MPL_PROCESS_MEMBER; /* no memory for a producer */
             mpl_process_unlock();
+            if (is_lost)
+                count_without_ring();
             if (!p)
                 return NULL;
         }
-        if (p->is_shared && !p->ring) {
+        if (p->is_shared) {
             p = begin_shared();
             if (!p) {
                 count_without_ring();

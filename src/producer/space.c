@@ -25,7 +25,7 @@ static bool has_room(const struct mpl_producer *p, uint64_t bytes) { return byte
 static bool see_room(struct mpl_producer *p, uint64_t bytes)
 {
     const struct mpl_ring_map *m = p->map;
-    /* Acquire: partner is release_space in collector/ring_view.c; the collector has finished with the bytes before. */
+    /* Acquire: partner is release_rings in collector/commit.c; the collector has finished with the bytes before. */
     uint64_t read_pos = atomic_load_explicit(&p->ring->read_pos, memory_order_acquire);
     uint64_t used = p->write_pos - read_pos;
     if (used > m->data_bytes)

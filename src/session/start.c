@@ -118,7 +118,7 @@ static bool wait_until_ready(struct mpl_control *c, pid_t pid)
     while (!is_ready && !is_dead && mpl_clock_monotonic_ns() < deadline_ns) {
         struct pollfd p = {.fd = pid_fd, .events = POLLIN};
         is_dead = pid_fd >= 0 && poll(&p, 1, 0) > 0;
-        is_ready = atomic_load(&c->head.state) == MPL_SESSION_RUNNING;
+        is_ready = mpl_state_of(atomic_load(&c->head.state)) == MPL_SESSION_RUNNING;
         if (!is_ready)
             mpl_os_futex_wait(&c->head.state, MPL_SESSION_NEW,
                               10 * NS_PER_MS); /* woken by serve() in collector/life.c */
@@ -179,7 +179,7 @@ int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how)
         struct mpl_control *c = mpl_control_map(fd, NULL);
         if (!c)
             error = -ENOMEM;
-        else if (atomic_load(&c->head.state) != MPL_SESSION_REMOVED &&
+        else if (mpl_state_of(atomic_load(&c->head.state)) != MPL_SESSION_REMOVED &&
                  (claim_start(c) || how == MPL_START_AND_WAIT || how == MPL_START_NOW))
             error = start(s, c, how);
         if (c)

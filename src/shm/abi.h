@@ -62,7 +62,7 @@ enum mpl_slot_state {
 struct mpl_slot {
     /* bits 0-7 state, 8-31 generation, 32-63 pid. Joiner: FREE -> JOINING -> ACTIVE -> LEAVING; collector: any -> FREE
      * with the next generation. Each step is a compare-and-swap: a joiner that was taken for dead notices and joins
-     * again. Partners: slot.c (joiner), member.c (collector). */
+     * again. Partners: shm/slot.c (joiner), collector/members.c. */
     _Atomic uint64_t word;
     _Atomic uint64_t segment_serial; /* seg<serial>; stored before the file is created, so that it can be deleted */
     uint64_t start_time; /* /proc/PID/stat field 22, clock ticks since boot; with the pid, tells a reused pid */
@@ -161,8 +161,10 @@ struct mpl_control_head {
 
     alignas(MPL_CACHE_LINE) _Atomic uint32_t level_generation; /* changes of `overrides`. Writer: control.c, release;
                                                                   readers: logger.c and mplog.h */
-    alignas(MPL_CACHE_LINE) _Atomic uint32_t state; /* enum mpl_session_state. Collector writes; joiners read after they
-                                                       claimed a slot (slot.c), both with seq_cst */
+    /* Bits 0-7 enum mpl_session_state, 8-31 the end of `takeovers` of the collector that wrote it, by compare-and-swap
+     * from the word it knows: one that has lost its lock notices, and REMOVED stays. Joiners read after they claimed a
+     * slot (slot.c), both with seq_cst. */
+    alignas(MPL_CACHE_LINE) _Atomic uint32_t state;
     _Atomic uint32_t sink_count;                    /* release by who adds a sink, acquire by the collector */
     _Atomic uint32_t collector_pid;                 /* for people and stat; never proof of life */
     _Atomic uint32_t takeovers; /* collectors so far; a collector that finds it changed has been replaced and stops */
@@ -187,10 +189,13 @@ struct mpl_control_head {
     struct mpl_pulse pulse;                             /* collector, in each pass; read when it has died */
 };
 
+static inline uint32_t mpl_state_of(uint32_t word) { return word & 0xff; }
+static inline uint32_t mpl_state_word(uint32_t state, uint32_t takeover) { return state | takeover << 8; }
+
 struct mpl_control {
     alignas(MPL_PAGE_BYTES) struct mpl_control_head head;
     alignas(MPL_PAGE_BYTES) _Atomic uint64_t attention[MPL_ATTENTION_BITS / 64]; /* bit i: the cold ring with index i
-                                       has a record. Producer: fetch_or (wake.c); collector: exchange (collector.c) */
+                                       has a record. Producer: fetch_or (wake.c); collector: exchange (pass.c) */
     alignas(MPL_PAGE_BYTES) struct mpl_overrides overrides[2];
     alignas(MPL_PAGE_BYTES) struct mpl_account account[2]; /* collector */
     alignas(MPL_PAGE_BYTES) struct mpl_slot slot[MPL_SLOTS_MAX];

@@ -87,7 +87,7 @@ static int add_def_extent(struct mpl_segment_writer *w, uint64_t data_bytes_leas
     if (!e)
         return -ENOSPC;
     e->data_bytes = bytes - sizeof *e;
-    /* Partner: read_definitions in collector/member.c; the extent's header is complete when the link shows it. */
+    /* Partner: next_extent in collector/view.c; the extent's header is complete when the link shows it. */
     atomic_store_explicit(w->def_count ? &w->def[w->def_count - 1].extent->next_offset : &w->head->first_def_offset,
                           offset, memory_order_release);
     w->def[w->def_count++] = (struct mpl_def_map){e, bytes};
@@ -261,7 +261,7 @@ int mpl_segment_refill_ring(struct mpl_segment_writer *w, const struct mpl_ring_
 
 void mpl_segment_link_ring(struct mpl_segment_writer *w, const struct mpl_ring_map *map)
 {
-    /* Partner: read_rings in collector/member.c; everything in the ring's header is complete when the link shows it. */
+    /* Partner: next_ring_offset in collector/view.c; the ring's header is complete when the link shows it. */
     atomic_store_explicit(w->last_ring ? &w->last_ring->next_offset : &w->head->first_ring_offset,
                           map->data_offset - MPL_PAGE_BYTES, memory_order_release);
     w->last_ring = map->ring;

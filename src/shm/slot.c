@@ -8,10 +8,11 @@
 #define GENERATION_STEP (UINT64_C(1) << 8)
 #define GENERATION_MASK UINT64_C(0xffffff00)
 
-/* The bound grows before the claim, so that a collector that reads the bound after a claim always covers it. */
+/* The bound grows before the claim, so that a collector that reads the bound after a claim always covers it: also where
+ * another joiner has raised it. Partner: mpl_slot_bound. */
 static void raise_bound(struct mpl_control *c, uint32_t bound)
 {
-    uint32_t seen = atomic_load_explicit(&c->head.slots_used, memory_order_relaxed);
+    uint32_t seen = atomic_load(&c->head.slots_used);
     while (seen < bound && !atomic_compare_exchange_weak(&c->head.slots_used, &seen, bound))
         ;
 }

@@ -19,7 +19,7 @@ bool mpl_wake_collector(struct mpl_control *c)
 
 bool mpl_wake_for_ring(struct mpl_control *c, struct mpl_ring *ring)
 {
-    /* Acquire: partner is ring_warm in collector/ring_view.c, which stores `index` before the watch word that sent us
+    /* Acquire: partner is give_index in collector/pass.c, which stores `index` before the watch word that sent us
      * here. */
     uint32_t index = atomic_load_explicit(&ring->index, memory_order_acquire);
     if (index >= MPL_ATTENTION_BITS)

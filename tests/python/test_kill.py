@@ -20,7 +20,7 @@ METHODS = ("fork", "spawn", "forkserver")
 PROGRAM = os.path.join(support.HERE, "killed", "program.py")
 ORACLE = os.path.join(os.path.dirname(support.FOLDER), "tests", "oracle", "oracle")
 SEED = random.randrange(2**32)
-LEFT_WITHIN_S = 3  # the longest that an end may take: a new collector, what is left to write, a slow machine
+LEFT_WITHIN_S = 10  # what is left then stays; an end takes long on a machine that has other things to do
 
 rng = random.Random(SEED)
 

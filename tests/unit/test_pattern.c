@@ -463,12 +463,12 @@ static void width_of_two_gib_in_a_c_format_is_cut_with_a_note(void)
 }
 
 /* Which cannot do without memory itself. */
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ADDRESS_SANITIZER true
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER true
 #elif defined(__has_feature)
-#define HAS_ADDRESS_SANITIZER __has_feature(address_sanitizer)
+#define HAS_SANITIZER (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
 #else
-#define HAS_ADDRESS_SANITIZER false
+#define HAS_SANITIZER false
 #endif
 
 /* In a child whose memory has run out. Returns what is wrong. */
@@ -499,7 +499,7 @@ static const char *render_without_memory(void)
 static void message_without_memory_is_cut_with_a_note(void)
 {
     int status;
-    if (HAS_ADDRESS_SANITIZER)
+    if (HAS_SANITIZER)
         return;
     pid_t child = fork();
     if (child == 0)

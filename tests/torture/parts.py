@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Unlicense
+"""What tools/torture runs, in this order."""
+import re
+
+import failing_calls
+import kill_points
+
+
+class Part:
+    """`items(t)`: texts, each of which names one run; `run(t, item)`: one, which returns what it did, or None if the
+    fault has not happened. `quick(t)`: the few that the default tests have."""
+
+    def __init__(self, name, items, run, unit, quick=None, items_max=None, sum_up=str):
+        self.name = name
+        self.slug = re.sub(r"\W+", "_", name)
+        self.items = items
+        self.run = run
+        self.unit = unit
+        self.quick = quick
+        self.items_max = items_max
+        self.sum_up = sum_up
+
+
+def kill_part(name):
+    quick = None
+    if name in kill_points.QUICK:
+        def quick(t):
+            return kill_points.quick_items(t, name)
+    return Part(f"kill: {name}", lambda t: kill_points.items(t, name), lambda t, item: kill_points.run(t, name, item),
+                "points", quick)
+
+
+def call_part(name):
+    def quick(t):
+        return t.random.sample(failing_calls.items(t, name), 5)
+    return Part(f"failing calls: {name}", lambda t: failing_calls.items(t, name),
+                lambda t, item: failing_calls.run(t, name, item), "failures", quick)
+
+
+PARTS = [kill_part(name) for name in kill_points.NAMES] + [call_part(name) for name in failing_calls.TARGETS]
