@@ -81,12 +81,13 @@ int mpl_file_truncate(struct mpl_file *f);
  *
  * Appends lines->data[*done ..]; *done moves with every write, so that after an error the call can be made again. A
  * part of a record that could not be finished is taken back, if nobody has written behind it and the file is locked;
- * else *done points into that record, and its part ends the file. If somebody wrote behind that part or rotated, *done goes
- * back to the start of the record, which is then whole, and the part stays where it is. Opens the file again if it was
- * moved or deleted (same mode and owner), rotates where the rule says so, writes the BOM into an empty file, ends a
- * line that somebody else left unfinished (with a newline that is not journaled but counts for the size), continues
- * short and interrupted writes. 0, or -errno (ENOSPC, EIO, EFBIG, EDQUOT, EROFS, ENOLCK, ESTALE: moved away again and
- * again ...) with a sentence. A rotation that failed is told by f->rotation_error and, after success, by the sentence.
+ * else *done points into that record, and its part ends the file. If somebody wrote behind that part or rotated,
+ * *done goes back to the start of the record, which is then whole, and the part stays where it is. Opens the file
+ * again if it was moved or deleted (same mode and owner), rotates where the rule says so, writes the BOM into an
+ * empty file, ends a line that somebody else left unfinished (with a newline that is not journaled but counts for the
+ * size), continues short and interrupted writes. 0, or -errno (ENOSPC, EIO, EFBIG, EDQUOT, EROFS, ENOLCK, ESTALE:
+ * moved away again and again ...) with a sentence. A rotation that failed is told by f->rotation_error and, after
+ * success, by the sentence.
  */
 int mpl_file_append(struct mpl_file *f, const struct mpl_lines *lines, uint64_t *done,
                     const struct mpl_file_journal *j);
