@@ -81,7 +81,7 @@ bool mpl_os_fd_is(int fd, uint64_t dev, uint64_t ino)
 bool mpl_os_is_shortage(int error)
 {
     int e = error < 0 ? -error : error;
-    return e == EMFILE || e == ENFILE || e == ENOMEM;
+    return e == EMFILE || e == ENFILE || e == ENOMEM || e == EAGAIN; /* the last: memory that would be locked */
 }
 
 uint64_t mpl_os_page_round(uint64_t bytes)
