@@ -37,15 +37,13 @@ struct mpl_quick {
     size_t room;          /* what a message may take, but for its strings */
     uint32_t step_count;
     uint32_t types_bytes; /* 8: the first word tells the types of the others */
-    struct step step[];
+    struct step *step;    /* behind it, and the texts behind them */
 };
 
-static const struct {
-    struct mpl_quick quick;
-    struct step step[1];
-} one_string = {{.words_bytes = 8, .room = SHORT, .step_count = 1}, {{.literal = "               ", .kind = STRING}}};
+static struct step one_string[] = {{.literal = "               ", .kind = STRING}};
+static const struct mpl_quick text = {.words_bytes = 8, .room = SHORT, .step_count = 1, .step = one_string};
 
-const struct mpl_quick *const mpl_quick_text = &one_string.quick;
+const struct mpl_quick *const mpl_quick_text = &text;
 
 /* ---- compiling ---- */
 
@@ -61,6 +59,7 @@ static struct mpl_quick *allocate(struct compiler *c, struct mpl_str format, uin
     c->quick = calloc(1, size + format.len + SHORT);
     c->format = format;
     if (c->quick) {
+        c->quick->step = (struct step *)(c->quick + 1);
         c->literal = (char *)c->quick + size;
         c->quick->words_bytes = 8 * (uint64_t)words;
         c->quick->room = SHORT;

@@ -81,6 +81,7 @@ class Bench:
         self.special = os.path.join(build, "tests", "system", "special")
         self.crash = os.path.join(build, "tests", "system", "crash")
         self.signals = os.path.join(build, "tests", "system", "signals")
+        self.disk_shim = os.path.join(build, "tests", "system", "disk_shim.so")
         self.oracle = os.path.join(build, "tests", "oracle", "oracle")
         for program in (self.helper, self.producer, self.special, self.crash, self.signals, self.oracle):
             check(os.access(program, os.X_OK), program, "has not been built")
