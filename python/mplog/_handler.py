@@ -49,8 +49,8 @@ class Handler(logging.Handler):
     Without log_file: into the file and stderr that setup_logging was given. With log_file (str or path): into a file
     of its own, which other handlers and processes with equal arguments share; where no session exists yet, one is
     started. The arguments are those of setup_logging; the names and the order of RotatingFileHandler's are accepted, so
-    that dictConfig and fileConfig can use it. delay and errors are accepted and mean nothing: the file is tried at once,
-    and what file_encoding cannot show is written as an escape.
+    that dictConfig and fileConfig can use it. delay and errors are accepted and mean nothing: the file is tried at
+    once, and what file_encoding cannot show is written as an escape.
 
     level, filters and formatter are honoured. An exact logging.Formatter is left to the collector where it can do the
     same; a subclass formats at the call. close() waits until everything is written; a record after that is taken as
@@ -72,8 +72,8 @@ class Handler(logging.Handler):
         self._file = self._encoding = None
         log_file = log_file if log_file is not None else filename
         if log_file is None:
-            self._refuse_options_of_files(file_mode, max_bytes, backup_count, file_encoding, mode, maxBytes, backupCount,
-                                          encoding, escape, fsync)
+            self._refuse_options_of_files(file_mode, max_bytes, backup_count, file_encoding, mode, maxBytes,
+                                          backupCount, encoding, escape, fsync)
         else:
             from . import _setup
             self._file = _setup.check_options({
