@@ -27,7 +27,8 @@ HOSTS := $(PACKAGES)/gunicorn:python3-gunicorn $(PACKAGES)/celery:python3-celery
 	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/_pytest:python3-pytest \
 	$(PACKAGES)/xdist:python3-pytest-xdist $(PACKAGES)/joblib:python3-joblib
 TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps \
-	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite mypy:mypy
+	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite mypy:mypy \
+	/usr/lib/python3/dist-packages/uvloop:python3-uvloop
 
 all:
 	@$(call need,to build mplog,$(BUILD_TOOLS))

@@ -25,7 +25,8 @@ int stage_dir_fd = -1, stage_log_fd = -1, stage_err_fd = -1;
 const char *stage_log_path = hand_log;
 uint64_t stage_ring_offset[2], stage_def_offset;
 
-#define SITE(format, flags) ((struct mplog_site){format, __FILE__, "function", __LINE__, flags, 0, 0, 0, 0, 0})
+#define SITE(format, flags)                                                                                            \
+    ((struct mplog_site){format, __FILE__, "function", __LINE__, flags, 0, 0, 0, 0, 0, mplog_site_log_few})
 #define SITE_COUNT 6u
 
 static struct mplog_site sites[SITE_COUNT];
@@ -104,7 +105,11 @@ static void call(uint64_t n)
     case 3: words[0] = 3, words[1] = mplog_word_pointer("cut here"), words[2] = mplog_word_pointer(L"wide"); break;
     default: break;
     }
-    if (mplog_is_enabled_for(log, MPLOG_INFO))
+    if (!mplog_is_enabled_for(log, MPLOG_INFO))
+        return;
+    if (n % 4)
+        site->log_few_fn(site, log, MPLOG_INFO, words[0], words[1], words[2]);
+    else
         mplog_site_log(site, log, MPLOG_INFO, words);
 }
 

@@ -73,14 +73,7 @@ MPLOG_API const char *mplog_version(void);
 
 /* ---- levels: Python's names and numbers; any number between -524288 and 524287 may be used ---- */
 
-enum {
-    MPLOG_NOTSET = 0,
-    MPLOG_DEBUG = 10,
-    MPLOG_INFO = 20,
-    MPLOG_WARNING = 30,
-    MPLOG_ERROR = 40,
-    MPLOG_CRITICAL = 50
-};
+enum { MPLOG_NOTSET = 0, MPLOG_DEBUG = 10, MPLOG_INFO = 20, MPLOG_WARNING = 30, MPLOG_ERROR = 40, MPLOG_CRITICAL = 50 };
 
 /* "INFO", "warning", "WARN", "15" -> its number; -EINVAL if it is neither a level's name nor a number above 0.
  * Async-signal-safe. */
@@ -142,7 +135,8 @@ struct mplog_options {
     /* Memory for rings per process: default 96 MiB. Beyond it threads share a ring. */
     long long ring_budget_bytes;
 
-    /* "helper" (default): a process, or a thread where none can be started. "thread": a thread of this process. */
+    /* "helper" (default): a process, or a thread where none can be started, or where three have died within a minute
+     * (environment: MPLOG_HELPER_DEATHS=N; 0: never for that). "thread": a thread of this process. */
     const char *collector;
 
     /* When what was written is forced to the disk: "never" (default), "interval" (once a second), "error" (after each
@@ -404,9 +398,15 @@ struct __attribute__((aligned(64))) mplog_site {
     uint16_t fixed_bytes; /* size of a record without its strings */
     uint8_t word_count;
     uint8_t is_simple; /* words and NUL-terminated strings only */
+    /* How three words or less are logged, as it suits the format; they need no array then. */
+    void (*log_few_fn)(struct mplog_site *site, mplog_logger *logger, int level, uint64_t a, uint64_t b, uint64_t c);
 };
 
 MPLOG_API void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, const uint64_t *words);
+
+/* What log_few_fn is at first: works for every format. */
+MPLOG_API void mplog_site_log_few(struct mplog_site *site, mplog_logger *logger, int level, uint64_t a, uint64_t b,
+                                  uint64_t c);
 
 /* Keeps `value` until the log call it is an argument of has copied it; returns a word that leads to it. */
 MPLOG_API uint64_t mplog_word_long_double(long double value);
@@ -509,13 +509,27 @@ static inline uint64_t mplog_word(const volatile void *value) { return mplog_wor
         mplog_logger *const mplog_logger_ = (logger);                                                                  \
         const int mplog_level_ = (level_);                                                                             \
         if (mplog_is_enabled_for(mplog_logger_, mplog_level_)) {                                                       \
-            static struct mplog_site mplog_site_ = {                                                                   \
-                "" MPLOG_FIRST_(__VA_ARGS__, 0), __FILE__, __func__, __LINE__, flags_, 0, 0, 0, 0, 0};                 \
+            static struct mplog_site mplog_site_ = {"" MPLOG_FIRST_(__VA_ARGS__, 0),                                   \
+                                                    __FILE__,                                                          \
+                                                    __func__,                                                          \
+                                                    __LINE__,                                                          \
+                                                    flags_,                                                            \
+                                                    0,                                                                 \
+                                                    0,                                                                 \
+                                                    0,                                                                 \
+                                                    0,                                                                 \
+                                                    0,                                                                 \
+                                                    mplog_site_log_few};                                               \
             const uint64_t mplog_words_[] = {MPLOG_CAT_(MPLOG_WORDS_, MPLOG_COUNT_(__VA_ARGS__))(__VA_ARGS__)};        \
             if (0)                                                                                                     \
                 mplog_check_format(__VA_ARGS__);                                                                       \
             before_;                                                                                                   \
-            mplog_site_log(&mplog_site_, mplog_logger_, mplog_level_, mplog_words_);                                   \
+            if (sizeof mplog_words_ <= 3 * sizeof(uint64_t))                                                           \
+                __atomic_load_n(&mplog_site_.log_few_fn, __ATOMIC_ACQUIRE)(                                            \
+                    &mplog_site_, mplog_logger_, mplog_level_, mplog_words_[0],                                        \
+                    mplog_words_[sizeof mplog_words_ > 8 ? 1 : 0], mplog_words_[sizeof mplog_words_ > 16 ? 2 : 0]);    \
+            else                                                                                                       \
+                mplog_site_log(&mplog_site_, mplog_logger_, mplog_level_, mplog_words_);                               \
         }                                                                                                              \
     } while (0)
 

@@ -8,7 +8,7 @@
  * a thread is whose process leaves. Waiting is a blocking guard instead of a loop of looks, so that a livelock can
  * only be one of the algorithm. Every process has the slot of its own number: which free one it takes makes no
  * difference here. Left out: the limits of time and number (5 s in CLOSING, 50 turns), which end in an error that is
- * reported; and a collector that loses its lock (models/elect.pml) in the few steps of its leaving.
+ * reported. A collector may lose its lock at any step and not notice, when the host of a thread closes the descriptor.
  *
  * Shown, by assertions: nobody is a member of a session that is REMOVED; a directory is moved away only by its own
  * incarnation, when that is REMOVED; a name is given only when all former bearers are REMOVED; and when nothing moves
@@ -16,8 +16,9 @@
  * if there is none, and nobody was killed or taken for dead, no directory is left behind. By the LTL formula: nothing
  * moves any more at some time, if everybody gets his turn.
  *
- * Mutants (-D): NO_RESCAN, READ_BEFORE_CLAIM, OLD_BOUND, NO_IDENTITY, KEEP_CLOSING, PARENT_MUST_STAY; with ORDERLY
- * also LOOK_BEFORE_UNLOCK, LEAVING_COUNTS; with the LTL formula also NO_CLEARING.
+ * Mutants (-D): NO_RESCAN, READ_BEFORE_CLAIM, OLD_BOUND, NO_IDENTITY, KEEP_CLOSING, PARENT_MUST_STAY; with LOSSES also
+ * BLIND_STATE, BLIND_RETIRE; with ORDERLY also LOOK_BEFORE_UNLOCK, LEAVING_COUNTS; with the LTL formula also
+ * NO_CLEARING.
  */
 #define JOINERS 2
 #define COLLECTORS 2      /* helpers that run at the same time: the old incarnation's may still be deleting */
@@ -35,6 +36,9 @@
 #endif
 #ifndef STOPS
 #define STOPS 1           /* collectors that are told to stop */
+#endif
+#ifndef LOSSES
+#define LOSSES 0          /* collectors that lose their lock */
 #endif
 #define NOBODY 3          /* as an incarnation */
 
@@ -60,6 +64,7 @@
 #define REFUSED 3         /* it could not join */
 
 byte state[INCARNATIONS], lock[INCARNATIONS]; /* lock: 0 free, else the holder's number */
+byte owner[INCARNATIONS]; /* the collector whose takeover stands in the state's word */
 byte slot[INCARNATIONS * 3]; /* of the creator and the joiners 1 and 2 */
 byte bound[INCARNATIONS]; /* slots_used */
 byte name = 0;            /* which incarnation's directory bears the name, or NOBODY */
@@ -67,7 +72,7 @@ byte published = 1;       /* incarnations so far */
 bool parent_exists = true;
 byte parent_entries = 1;  /* directories in it: the name, those being built, those being deleted */
 bool is_starting;         /* a helper is on its way: spawn_claim_ns; claims that are lost: models/elect.pml */
-byte deaths, mistakes, stops; /* that may still happen */
+byte deaths, mistakes, stops, losses; /* that may still happen */
 bool is_waiting[JOINERS + 1], is_owed[JOINERS + 1];
 byte place[JOINERS + 1], at[JOINERS + 1];
 bool is_busy[COLLECTORS]; /* which helper comes first makes no difference */
@@ -250,6 +255,35 @@ inline free_ending()
     s = 0
 }
 
+#define ME (JOINERS + 1 + k)
+#define UNLOCK(i) lock[i] = (lock[i] == ME -> 0 : lock[i])
+
+#if LOSSES > 0
+#define MAY_LOSE :: atomic { losses > 0 && lock[i] == ME -> losses--; lock[i] = 0 }
+#else
+#define MAY_LOSE
+#endif
+
+/* change_state: from the word that is ours. Whoever finds another has been replaced. */
+#ifdef BLIND_STATE
+#define IS_STILL(i, s) true
+#define IS_REPLACED(i, s) false
+#else
+#define IS_STILL(i, s) (state[i] == s && owner[i] == ME)
+#define IS_REPLACED(i, s) !IS_STILL(i, s)
+#endif
+
+/* What happens to the lock before a step of leaving. */
+#if LOSSES > 0
+#define PERHAPS_LOSE \
+    if \
+    MAY_LOSE \
+    :: true \
+    fi
+#else
+#define PERHAPS_LOSE skip
+#endif
+
 #define MISTAKE(s) mistakes--; SLOT(i, s) = FREE
 
 /* are_slots_free asks for slots in use; has_members, when a collector that was told to stop has given up its lock, for
@@ -287,16 +321,16 @@ end_idle:
     fi;
 again:
     if /* mpl_control_lock */
-    :: atomic { i != NOBODY && lock[i] == 0 -> lock[i] = JOINERS + 1 + k }
+    :: atomic { i != NOBODY && lock[i] == 0 -> lock[i] = ME }
     :: atomic { i == NOBODY || lock[i] != 0 -> goto killed } /* nothing there, or another was faster */
     MAY_DIE
     fi;
     if /* mpl_collector_init, serve */
-    :: atomic { state[i] == REMOVED -> goto killed }
+    :: atomic { state[i] == REMOVED -> goto remove } /* ESHUTDOWN */
 #ifdef KEEP_CLOSING
-    :: atomic { state[i] != REMOVED -> state[i] = (state[i] == CLOSING -> CLOSING : RUNNING) }
+    :: atomic { state[i] != REMOVED -> owner[i] = ME; state[i] = (state[i] == CLOSING -> CLOSING : RUNNING) }
 #else
-    :: atomic { state[i] != REMOVED -> state[i] = RUNNING }
+    :: atomic { state[i] != REMOVED -> owner[i] = ME; state[i] = RUNNING }
 #endif
     MAY_DIE
     fi;
@@ -309,25 +343,44 @@ end_serving:
     :: atomic { stops > 0 && !must_stop -> stops--; must_stop = true } /* mpl_collector_thread_stop */
     :: atomic { !HAS_MEMBERS(i) -> KEEP_BOUND; break } /* try_to_leave; this is old news from here on */
     :: atomic { must_stop && HAS_MEMBERS(i) && !HAS_ENDING(i) -> goto stop } /* and this */
+#if LOSSES > 0
+    :: atomic { owner[i] != ME || lock[i] != ME -> goto killed } /* is_ours */
+#endif
+    MAY_LOSE
     MAY_DIE
     od;
     if /* leave */
-    :: state[i] = CLOSING
+    :: atomic { IS_STILL(i, RUNNING) -> state[i] = CLOSING }
+    :: atomic { IS_REPLACED(i, RUNNING) -> goto killed }
     MAY_DIE
     fi;
+    PERHAPS_LOSE;
 #ifndef NO_RESCAN
     LOOK_AT_SLOTS(IS_IN_USE, stay);
 #endif
+    PERHAPS_LOSE;
     if
-    :: atomic { state[i] = REMOVED; bound[i] = 0; assert(!HAS_MEMBERS(i)) }
+    :: atomic { IS_STILL(i, CLOSING) -> state[i] = REMOVED; bound[i] = 0; assert(!HAS_MEMBERS(i)) }
+    :: atomic { IS_REPLACED(i, CLOSING) -> goto killed }
     MAY_DIE
     fi;
+    PERHAPS_LOSE;
+#ifndef BLIND_RETIRE
+    if /* the lock is asked for once more */
+    :: atomic { lock[i] == ME || lock[i] == 0 -> lock[i] = ME }
+    :: atomic { lock[i] != ME && lock[i] != 0 -> goto killed }
+    MAY_DIE
+    fi;
+#endif
+remove:
     RETIRE(i, MAY_DIE, killed);
     goto killed; /* the end of the process gives the lock back, as a death does */
 
 stay:
     if
+    :: atomic { IS_REPLACED(i, CLOSING) -> goto killed }
     :: atomic {
+           IS_STILL(i, CLOSING) ->
            state[i] = RUNNING;
            is_owed[1] = is_waiting[1] && at[1] == i;
            is_owed[2] = is_waiting[2] && at[2] == i
@@ -346,12 +399,12 @@ stay:
 stop: /* is_abandoned */
 #ifdef LOOK_BEFORE_UNLOCK
     LOOK_AT_SLOTS(IS_STAYING, unlock);
-    STEP(lock[i] = 0, MAY_DIE);
+    STEP(UNLOCK(i), MAY_DIE);
     goto again;
 unlock:
-    STEP(lock[i] = 0, MAY_DIE);
+    STEP(UNLOCK(i), MAY_DIE);
 #else
-    STEP(lock[i] = 0, MAY_DIE);
+    STEP(UNLOCK(i), MAY_DIE);
     LOOK_AT_SLOTS(IS_STAYING, killed);
     goto again;
 #endif
@@ -359,7 +412,7 @@ unlock:
 killed:
     atomic {
         if
-        :: i != NOBODY && lock[i] == JOINERS + 1 + k -> lock[i] = 0
+        :: i != NOBODY && lock[i] == ME -> lock[i] = 0
         :: else -> skip
         fi;
         i = 0;
@@ -393,6 +446,7 @@ init
         select(deaths : 0 .. DEATHS);
         if :: mistakes = 0 :: mistakes = MISTAKES fi;
         if :: stops = 0 :: stops = STOPS fi;
+        losses = LOSSES;
         if :: is_starting = true :: skip fi; /* the creator was killed before or after it started a collector */
         run Joiner(1);
         run Joiner(2);

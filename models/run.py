@@ -36,6 +36,7 @@ def mutants(model, names, macros="", formula=False):
 
 
 ONE_DIES = "DEATHS=1 STOPS=0"
+LOCKS_LOST = "NO_JOINER_DIES DEATHS=0 STOPS=0 MISTAKES=0 LOSSES=2"
 TWO_SESSIONS = "SESSIONS=2 BATCHES=1 DEATHS=2"
 LOSING = "LOSING NOBODY_DIES RECORDS_0=1 RECORDS_1=0"
 
@@ -58,6 +59,7 @@ CHECKS = [
     verify("join", "joiners and a collector may be killed", ONE_DIES),
     verify("join", "a collector may be killed, one told to stop", "NO_JOINER_DIES DEATHS=1 MISTAKES=0"),
     verify("join", "nobody is killed, two are told to stop: nothing is left behind", "ORDERLY STOPS=2"),
+    verify("join", "two collectors may lose their lock", LOCKS_LOST),
     verify("join", "nobody is killed: it settles", "ORDERLY STOPS=0", formula=True),
     verify("join", "two collectors may be killed", "DEATHS=2 STOPS=0", is_long=True),
     verify("join", "joiners and a collector may be killed, one told to stop", "DEATHS=1 MISTAKES=0", is_long=True),
@@ -66,6 +68,7 @@ CHECKS = [
            is_long=True),
     verify("join", "joiners may be killed: it settles", "DEATHS=0 STOPS=0", formula=True, is_long=True),
     *mutants("join", "NO_RESCAN READ_BEFORE_CLAIM OLD_BOUND NO_IDENTITY KEEP_CLOSING PARENT_MUST_STAY", ONE_DIES),
+    *mutants("join", "BLIND_STATE BLIND_RETIRE", LOCKS_LOST),
     *mutants("join", "LOOK_BEFORE_UNLOCK LEAVING_COUNTS", "ORDERLY"),
     *mutants("join", "NO_CLEARING", "NO_JOINER_DIES MISTAKES=0 " + ONE_DIES, formula=True),
 

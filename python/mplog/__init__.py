@@ -15,7 +15,7 @@ import logging
 try:
     from . import _mplog
 except ImportError as _error:
-    if "main interpreter" not in str(_error):
+    if "main interpreter" not in str(_error) and "subinterpreters" not in str(_error):
         raise
     raise ImportError("mplog: only the main interpreter of a process can use it") from None
 

@@ -47,7 +47,10 @@ static void start_stream(struct mpl_collector *c, struct mpl_sink *s)
     s->fd = -1;
 }
 
-/* False: descriptors or memory are missing. */
+/* What the session's files say is wrong, and will not change. */
+static bool is_final(int error) { return error == -EPROTO || error == -EINVAL || error == -EPERM; }
+
+/* False: something is missing, as descriptors or memory; until it is there the records wait in their rings. */
 static bool open_sink(struct mpl_collector *c, uint32_t i)
 {
     struct mpl_sink *s = calloc(1, sizeof *s);
@@ -56,7 +59,7 @@ static bool open_sink(struct mpl_collector *c, uint32_t i)
     c->sink[i] = s;
     c->sink_count = i + 1;
     int error = mpl_sink_open(s, c->dir_fd, i, &c->account.sink[i], c->batch_seq, c->candidates);
-    if (mpl_os_is_shortage(error) && !s->batch && !s->stream)
+    if (error < 0 && !is_final(error) && !s->batch && !s->stream)
         return false;
     c->sinks_shared |= s->is_alone ? 0 : UINT32_C(1) << i;
     s->waiting_bytes_max = c->waiting_bytes_max;
@@ -156,7 +159,7 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     if (!c->control)
         return -ENOMEM;
     struct mpl_control_head *h = &c->control->head;
-    if (atomic_load(&h->state) == MPL_SESSION_REMOVED)
+    if (mpl_state_of(atomic_load(&h->state)) == MPL_SESSION_REMOVED)
         return -ESHUTDOWN;
     c->takeover = atomic_fetch_add(&h->takeovers, 1) + 1;
     c->batch_seq = atomic_load_explicit(&h->batch_seq, memory_order_acquire); /* partner: decide in commit.c */

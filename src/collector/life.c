@@ -39,13 +39,28 @@
 
 /* ---- beginning ---- */
 
-static void serve(struct mpl_collector *c, uint32_t kind)
+/* False: a predecessor that has lost its lock has removed the session after all. */
+static bool serve(struct mpl_collector *c, uint32_t kind)
 {
     struct mpl_control_head *h = &c->control->head;
+    uint32_t seen = atomic_load(&h->state);
     atomic_store(&h->collector_pid, (uint32_t)getpid());
-    atomic_store(&h->collector_kind, kind);
-    atomic_store(&h->state, MPL_SESSION_RUNNING);              /* also from CLOSING, where a predecessor was killed */
-    mpl_os_futex_wake((_Atomic uint32_t *)&h->state, INT_MAX); /* partner: wait_until_ready in session/start.c */
+    c->follows_helper = atomic_exchange(&h->collector_kind, kind) == MPL_COLLECTOR_HELPER;
+    do { /* also from CLOSING, where a predecessor was killed */
+        if (mpl_state_of(seen) == MPL_SESSION_REMOVED)
+            return false;
+    } while (!atomic_compare_exchange_weak(&h->state, &seen, mpl_state_word(MPL_SESSION_RUNNING, c->takeover)));
+    mpl_os_futex_wake(&h->state, INT_MAX); /* partner: wait_until_ready in session/start.c */
+    return true;
+}
+
+/* From one state of ours to the next. False: somebody else is the collector now. */
+static bool change_state(struct mpl_collector *c, uint32_t from, uint32_t to)
+{
+    uint32_t seen = mpl_state_word(from, c->takeover);
+    if (!atomic_compare_exchange_strong(&c->control->head.state, &seen, mpl_state_word(to, c->takeover)))
+        c->is_replaced = true;
+    return !c->is_replaced;
 }
 
 /* ---- ending ---- */
@@ -75,18 +90,23 @@ static bool is_everything_written(const struct mpl_collector *c, bool with_stder
     return c->ending_count == 0;
 }
 
-/* models/join.pml: a joiner claims a slot and then reads the state; we set the state and then read the slots. */
+/* models/join.pml: a joiner claims a slot and then reads the state; we set the state and then read the slots. The host
+ * of a thread may take its lock away at any moment: a successor then changes the state first, or finds it REMOVED. */
 static bool leave(struct mpl_collector *c)
 {
-    struct mpl_control_head *h = &c->control->head;
-    atomic_store(&h->state, MPL_SESSION_CLOSING);
+    if (!change_state(c, MPL_SESSION_RUNNING, MPL_SESSION_CLOSING))
+        return false;
     if (!are_slots_free(c)) {
-        atomic_store(&h->state, MPL_SESSION_RUNNING);
-        c->news_seen = atomic_load(&h->news) - 1; /* look at all slots */
+        change_state(c, MPL_SESSION_CLOSING, MPL_SESSION_RUNNING);
+        c->news_seen = atomic_load(&c->control->head.news) - 1; /* look at all slots */
         return false;
     }
-    atomic_store(&h->state, MPL_SESSION_REMOVED);
-    mpl_dir_retire(c->dir, c->control_dev, c->control_ino);
+    if (!change_state(c, MPL_SESSION_CLOSING, MPL_SESSION_REMOVED))
+        return false;
+    /* Only who has the lock moves the directory away: the name may be another session's a moment later. Whoever has it
+     * instead of us finds the session REMOVED, and does the same. */
+    if (mpl_os_fd_is(c->control_fd, c->control_dev, c->control_ino) && mpl_control_lock(c->control_fd))
+        mpl_dir_retire(c->dir, c->control_dev, c->control_ino);
     return true;
 }
 
@@ -243,6 +263,23 @@ static void look_after_lives(struct mpl_collector *c, uint64_t *next_ns, uint64_
     c->has_deaths = false;
 }
 
+/* A thread that comes after a helper: none can be started here, or too many have died. */
+static void tell_of_deaths(struct mpl_collector *c, const struct mpl_life *life, uint64_t now_ns)
+{
+    unsigned count = 0;
+    if (!c->follows_helper || life->kind != MPL_COLLECTOR_THREAD || life->is_recovery)
+        return;
+    for (unsigned i = 0; i < MPL_DEATHS_KEPT; i++) {
+        uint64_t death_ns = atomic_load(&c->control->head.death_ns[i]);
+        count += death_ns != 0 && death_ns <= now_ns && now_ns - death_ns < MPL_DEATHS_WITHIN_NS;
+    }
+    /* Where there is no room now, the next pass tells. */
+    c->follows_helper = count > 0 && !mpl_emit_notice(c, UINT32_MAX, 0, NULL, NULL,
+                                         "the helper has died %u times within a minute, a thread of process %ld writes "
+                                         "the log for now",
+                                         count, (long)getpid());
+}
+
 /* True: the session is removed. */
 static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_left_behind)
 {
@@ -259,6 +296,7 @@ static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_l
             next_look_ns = 0; /* of those who are left, who lives? */
         uint64_t stamp = mpl_collector_now(c), now_ns = mpl_clock_monotonic_ns();
         mpl_collector_pass(c, stamp, now_ns);
+        tell_of_deaths(c, life, now_ns);
         look_after_lives(c, &next_look_ns, now_ns);
         enum next next = try_to_leave(c, life, &ending, now_ns);
         *is_left_behind = next == LEFT_BEHIND;
@@ -270,7 +308,7 @@ static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_l
     }
     if (life->end)
         life->end->written += records_in_files(c) - ending.records_at_first;
-    return atomic_load(&c->control->head.state) == MPL_SESSION_REMOVED;
+    return mpl_state_of(atomic_load(&c->control->head.state)) == MPL_SESSION_REMOVED;
 }
 
 /* Members that will look for a collector, some day. One that is leaving may have looked already. */
@@ -291,6 +329,7 @@ static bool has_members(struct mpl_collector *c)
  * again. */
 static bool give_up_lock(struct mpl_collector *c, bool is_left_behind)
 {
+    atomic_store(&c->control->head.collector_pid, 0);
     atomic_store(&c->control->head.sleeping, 1); /* whoever wants to wake us from now on finds nobody */
     mpl_control_unlock(c->control_fd);
     return mpl_wake_is_wanted(c->control, c->news_seen) || (!is_left_behind && !has_members(c));
@@ -319,9 +358,10 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *i
         return mpl_fail(ENOMEM, "collector: out of memory");
     int error = mpl_collector_init(c, life->dir, dir_fd, control_fd, life->candidates);
     close_candidates(life->candidates);
+    if (!error && !serve(c, life->kind))
+        error = -ESHUTDOWN;
     if (!error) {
         bool is_left_behind;
-        serve(c, life->kind);
         bool is_removed = run(c, life, &is_left_behind);
         note_end(life, is_removed);
         *is_again = !is_removed && is_ours(c) && give_up_lock(c, is_left_behind);

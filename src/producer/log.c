@@ -5,6 +5,18 @@
  */
 #include "producer/log.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#ifdef __has_feature
+#define MPL_IS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MPL_IS_SANITIZED 1
+#else
+#define MPL_IS_SANITIZED 0
+#endif
+
 #include "base/clock.h"
 #include "producer/log_slow.h"
 #include "producer/logger.h"
@@ -12,6 +24,8 @@
 #include "producer/producer.h"
 #include "producer/space.h"
 #include "shm/codec.h"
+
+static inline bool unlikely(bool condition) { return __builtin_expect(condition, 0); }
 
 static inline bool is_current(const struct mpl_producer *p)
 {
@@ -111,4 +125,114 @@ void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, co
         put_strings(body, mask, words, site->word_count, lens);
     mpl_producer_commit(p, bytes, stamp);
     atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
+}
+
+/* ---- three words or less ---- */
+
+#define TEXT_SHORT 32u /* bytes that put_text copies without a call */
+#define TEXT_LONG UINT64_MAX
+
+/* As strlen, or TEXT_LONG. A call of that would take half as long as all the rest. Blocks of 16 bytes, aligned: what
+ * lies in them beside the string is read and ignored, and they never reach into another page. */
+static inline uint64_t short_length_of(const char *string)
+{
+#if defined(__SSE2__) && !MPL_IS_SANITIZED
+    const __m128i zero = _mm_setzero_si128();
+    const __m128i *block = (const __m128i *)((uintptr_t)string & ~(uintptr_t)15);
+    unsigned offset = (unsigned)((uintptr_t)string & 15);
+    uint32_t ends = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(*block, zero)) >> offset;
+    if (ends)
+        return (uint64_t)__builtin_ctz(ends);
+    ends = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(block[1], zero));
+    return ends ? (uint64_t)__builtin_ctz(ends) + 16 - offset : TEXT_LONG;
+#else
+    uint64_t len = strnlen(string, TEXT_SHORT + 1);
+    return len <= TEXT_SHORT ? len : TEXT_LONG;
+#endif
+}
+
+/* Called last, as all that is unusual: the usual way needs no stack then. */
+static __attribute__((noinline)) void notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch)
+{
+    mpl_producer_notify(p, stamp, watch);
+    atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
+}
+
+/* As mplog_site_log, for the usual call in the usual situation: all that it needs is in registers. `text`: index of the
+ * one string, or -1. Three words are written, however many there are: the last ones lie under what comes behind them.
+ */
+static inline __attribute__((always_inline)) void log_few(struct mplog_site *site, mplog_logger *logger, int level,
+                                                          uint64_t a, uint64_t b, uint64_t c, int text)
+{
+    struct mpl_producer *p = mpl_thread.producer;
+    /* Acquire: partner is mpl_logger_define. That of the site is in the caller, which loaded log_few_fn. */
+    uint64_t logger_bits = atomic_load_explicit(&mpl_logger_of(logger)->id_bits, memory_order_acquire);
+    const char *string = (const char *)(uintptr_t)(text == 0 ? a : text == 1 ? b : c);
+    uint64_t len = 0, bytes = site->fixed_bytes;
+    if (unlikely(!p) || unlikely(!logger_bits) || unlikely(atomic_load_explicit(&p->busy, memory_order_relaxed)))
+        goto unusual;
+    if (text >= 0) {
+        len = string ? short_length_of(string) : TEXT_LONG;
+        if (unlikely(len == TEXT_LONG))
+            goto unusual;
+        bytes = MPL_ALIGN(bytes + len);
+    }
+    atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    char *cur = p->cur;
+    if (unlikely(!is_current(p)) || unlikely(bytes + 3 * sizeof a > (uint64_t)(p->limit - cur))) {
+        atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
+        goto unusual;
+    }
+    struct mpl_record_head *head = (struct mpl_record_head *)(void *)cur;
+    uint64_t *body = (uint64_t *)(head + 1), stamp = mpl_clock_stamp(mpl_process.clock_kind);
+    body[0] = a;
+    body[1] = b;
+    body[2] = c;
+    if (text >= 0) {
+        body[text] = len;
+        put_text((char *)(body + site->word_count), string, len);
+    }
+    head->kind_words = mpl_kind_words(MPL_RECORD_DEFERRED, bytes);
+    head->sinks = UINT32_MAX;
+    head->stamp = stamp;
+    head->ids = mpl_ids_pack(site->id, logger_bits, level);
+    uint64_t watch = mpl_producer_publish(p, bytes);
+    if (unlikely(stamp >= watch)) {
+        notify(p, stamp, watch);
+        return;
+    }
+    atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
+    return;
+unusual:
+    mplog_site_log_few(site, logger, level, a, b, c);
+}
+
+#define LOG_FEW(name, text)                                                                                            \
+    static void name(struct mplog_site *site, mplog_logger *logger, int level, uint64_t a, uint64_t b, uint64_t c)     \
+    {                                                                                                                  \
+        log_few(site, logger, level, a, b, c, text);                                                                   \
+    }
+LOG_FEW(log_few_words, -1)
+LOG_FEW(log_few_first_is_text, 0)
+LOG_FEW(log_few_second_is_text, 1)
+LOG_FEW(log_few_third_is_text, 2)
+
+mpl_log_few_fn *mpl_log_few_for(const struct mplog_site *site)
+{
+    if (!site->is_simple || site->word_count > 3)
+        return mplog_site_log_few;
+    switch (site->string_mask) {
+    case 0: return log_few_words;
+    case 1: return log_few_first_is_text;
+    case 2: return log_few_second_is_text;
+    case 4: return log_few_third_is_text;
+    default: return mplog_site_log_few;
+    }
+}
+
+void mplog_site_log_few(struct mplog_site *site, mplog_logger *logger, int level, uint64_t a, uint64_t b, uint64_t c)
+{
+    const uint64_t words[] = {a, b, c};
+    mplog_site_log(site, logger, level, words);
 }

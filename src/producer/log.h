@@ -11,6 +11,11 @@
 #include "base/cformat.h"
 #include "base/text.h"
 
+/* What logs records of that site, which has been defined, if they have three words or less: struct mplog_site. */
+typedef void mpl_log_few_fn(struct mplog_site *site, mplog_logger *logger, int level, uint64_t a, uint64_t b,
+                            uint64_t c);
+mpl_log_few_fn *mpl_log_few_for(const struct mplog_site *site);
+
 /* Finished text without a call site. */
 void mpl_log_text(mplog_logger *logger, int level, struct mpl_str text);
 

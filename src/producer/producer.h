@@ -129,8 +129,8 @@ static inline void mpl_producer_fetch(const char *at)
 #endif
 }
 
-/* Publishes `bytes` at p->cur. */
-static inline void mpl_producer_commit(struct mpl_producer *p, uint64_t bytes, uint64_t stamp)
+/* Publishes `bytes` at p->cur. Returns the ring's watch word, to be compared with the record's stamp. */
+static inline uint64_t mpl_producer_publish(struct mpl_producer *p, uint64_t bytes)
 {
     p->cur += bytes;
     p->write_pos += bytes;
@@ -140,7 +140,13 @@ static inline void mpl_producer_commit(struct mpl_producer *p, uint64_t bytes, u
     /* The load below must not move above the store; the CPU's part of that is the collector's membarrier. */
     atomic_signal_fence(memory_order_seq_cst);
     mpl_producer_fetch(p->cur + MPL_FETCH_AHEAD_BYTES);
-    uint64_t watch = atomic_load_explicit(p->watch, memory_order_acquire);
+    return atomic_load_explicit(p->watch, memory_order_acquire);
+}
+
+/* The same, and the collector is told if it does not look by itself. */
+static inline void mpl_producer_commit(struct mpl_producer *p, uint64_t bytes, uint64_t stamp)
+{
+    uint64_t watch = mpl_producer_publish(p, bytes);
     if (__builtin_expect(stamp >= watch, 0))
         mpl_producer_notify(p, stamp, watch);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "producer/site.h"
 
+#include "producer/log.h"
 #include "producer/process.h"
 #include "shm/codec.h"
 
@@ -72,6 +73,7 @@ bool mpl_site_define(struct mplog_site *site, const struct mpl_cformat *f)
     describe(site, f, has_error);
     /* Partner: mplog_site_log, acquire. The definition stands in the segment, and the rest of the site is filled in. */
     __atomic_store_n(&site->id, mpl_site_bits(def.id), __ATOMIC_RELEASE);
+    __atomic_store_n(&site->log_few_fn, mpl_log_few_for(site), __ATOMIC_RELEASE); /* partner: the macros of mplog.h */
     return true;
 }
 

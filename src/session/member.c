@@ -40,7 +40,7 @@ static uint32_t settled_state(struct mpl_control *c, struct mpl_session *s)
 {
     uint64_t deadline_ns = mpl_clock_monotonic_ns() + CLOSING_WAIT_NS;
     for (;;) {
-        uint32_t state = atomic_load(&c->head.state);
+        uint32_t state = mpl_state_of(atomic_load(&c->head.state));
         if (state != MPL_SESSION_CLOSING || mpl_clock_monotonic_ns() > deadline_ns)
             return state;
         if (!mpl_control_has_collector(s->control_fd))

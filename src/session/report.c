@@ -147,7 +147,7 @@ static long long lag_of(const struct report *r, const struct mpl_look *l)
 static const char *state_of(const struct mpl_look *l)
 {
     static const char *const states[] = {"new", "running", "closing", "removed"};
-    uint32_t state = atomic_load(&l->control->head.state);
+    uint32_t state = mpl_state_of(atomic_load(&l->control->head.state));
     if (l->is_stale)
         return "stale";
     return state < sizeof states / sizeof states[0] ? states[state] : "?";

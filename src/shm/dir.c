@@ -172,7 +172,12 @@ int mpl_dir_open_file(int dir_fd, const char *name, int flags)
     int fd = mpl_os_fd_above_stdio(openat(dir_fd, name, flags, 0600));
     if (fd < 0)
         return mpl_fail_errno(errno, "session file %s: cannot be opened", name);
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid()) {
+    if (fstat(fd, &st) < 0) {
+        int error = errno;
+        close(fd);
+        return mpl_fail_errno(error, "session file %s: cannot be examined", name);
+    }
+    if (!S_ISREG(st.st_mode) || st.st_uid != geteuid()) {
         close(fd);
         return mpl_fail(EPERM, "session file %s: is not a regular file of this user", name);
     }

@@ -86,7 +86,8 @@ class Folder:
 
 def environment(**more):
     e = {k: v for k, v in os.environ.items() if not k.startswith(("MPLOG_", "PYTHON"))}
-    e.update({"PYTHONPATH": FOLDER, "PYTHONDONTWRITEBYTECODE": "1"})
+    # Killed as often as a test likes, a helper follows the helper.
+    e.update({"PYTHONPATH": FOLDER, "PYTHONDONTWRITEBYTECODE": "1", "MPLOG_HELPER_DEATHS": "0"})
     e.update(more)
     return e
 
@@ -121,6 +122,30 @@ def run(program, folder, args=(), start_method=None, timeout=TIMEOUT_S, options=
         out.seek(0)
         err.seek(0)
         return Result(p.returncode, out.read().decode(errors="replace"), err.read().decode(errors="replace"))
+
+
+SETUP = """
+import os, sys, time, logging, threading
+import mplog
+from mplog import setup_logging, get_logger
+def setup(**more):
+    options = dict(level="DEBUG", log_file="app.log", log_to_stderr=False, format_string="%(processName)s %(message)s",
+                   max_bytes=0)
+    options.update(more)
+    setup_logging(**options)
+"""
+
+
+def program(text, **more):
+    """(its lines in app.log, stderr); status 0 and an empty stderr are expected unless they are given."""
+    status, err = more.pop("status", 0), more.pop("err", "")
+    with Folder() as folder:
+        result = run(SETUP + text, folder, **more)
+        equal(result.status, status, "status; stderr: " + result.err[-3000:])
+        if err is not None:
+            equal(result.err, err)
+        lines = folder.lines("app.log") if os.path.exists(folder.file("app.log")) else None
+        return lines, result.err, result.out
 
 
 def sessions_left(folder):

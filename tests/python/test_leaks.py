@@ -21,6 +21,24 @@ stock = logging.getLogger("leaks.stock")
 null = logging.NullHandler()
 
 
+@test
+def callers_that_go_are_told_apart():
+    """Code objects are freed, and their addresses used again: each line names its own caller. First of all: the
+    file has not been rotated."""
+    count = 100000 if support.IS_LONG else 2000
+    mplog.flush()
+    with open(folder.file("app.log")) as f:
+        f.seek(0, 2)
+        begin = f.tell()
+        for i in range(count):
+            text = "%sdef f%d():\n    log.info('%%d', %d)\nf%d()" % ("\n" * (i % 7), i, i, i)
+            exec(compile(text, "<f%d>" % i, "exec"), {"log": log})
+        mplog.flush()
+        f.seek(begin)
+        lines = f.read().splitlines()
+    equal(lines, ["<f%d> %d f%d %d" % (i, i % 7 + 2, i, i) for i in range(count)])
+
+
 class Unprintable:
     def __str__(self):
         raise ValueError("no")
@@ -152,26 +170,9 @@ def local_of_a_caller_goes_with_it():
             equal(weak(), None)
 
 
-@test
-def callers_that_go_are_told_apart():
-    """Code objects are freed, and their addresses used again: each line names its own caller."""
-    count = 100000 if support.IS_LONG else 2000
-    mplog.flush()
-    with open(folder.file("app.log")) as f:
-        f.seek(0, 2)
-        begin = f.tell()
-        for i in range(count):
-            text = "%sdef f%d():\n    log.info('%%d', %d)\nf%d()" % ("\n" * (i % 7), i, i, i)
-            exec(compile(text, "<f%d>" % i, "exec"), {"log": log})
-        mplog.flush()
-        f.seek(begin)
-        lines = f.read().splitlines()
-    equal(lines, ["<f%d> %d f%d %d" % (i, i % 7 + 2, i, i) for i in range(count)])
-
-
 def main():
     with folder:
-        mplog.setup_logging(log_file=folder.file("app.log"), log_to_stderr=False, max_bytes=1 << 30,
+        mplog.setup_logging(log_file=folder.file("app.log"), log_to_stderr=False, max_bytes=1 << 26, backup_count=1,
                             format_string="%(pathname)s %(lineno)d %(funcName)s %(message)s")
         logging.raiseExceptions = False  # handleError would take a millisecond for each report of bad arguments
         try:

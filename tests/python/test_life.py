@@ -5,31 +5,7 @@ import signal
 import sys
 
 import support
-from support import Folder, equal, run, test, true
-
-SETUP = """
-import os, sys, time, logging, threading
-import mplog
-from mplog import setup_logging, get_logger
-def setup(**more):
-    options = dict(level="DEBUG", log_file="app.log", log_to_stderr=False, format_string="%(processName)s %(message)s",
-                   max_bytes=0)
-    options.update(more)
-    setup_logging(**options)
-"""
-
-
-def program(text, **more):
-    """(its lines in app.log, stderr); status 0 and an empty stderr are expected unless they are given."""
-    status, err = more.pop("status", 0), more.pop("err", "")
-    with Folder() as folder:
-        result = run(SETUP + text, folder, **more)
-        equal(result.status, status, "status; stderr: " + result.err[-3000:])
-        if err is not None:
-            equal(result.err, err)
-        lines = folder.lines("app.log") if os.path.exists(folder.file("app.log")) else None
-        return lines, result.err, result.out
-
+from support import SETUP, Folder, equal, program, run, test, true
 
 GUARD = "\nif __name__ == '__main__':\n"
 

@@ -11,6 +11,7 @@
  *     special levels OPTION...               session-wide levels reach a child that is running
  *     special at-once COUNT TALLY OPTION...  threads that end after one record, at the same time
  *     special churn COUNT TALLY OPTION...    ... one after the other
+ *     special errors COUNT OPTION...         100 messages, an ERROR and a flush, and waits for a line; again
  *     special huge BYTES OPTION...           one message of that size as text, one through an argument
  *     special handoff COUNT TALLY OPTION...  two processes log in turn, a pipe between them; others log as well
  *     special half-joined DIR                dies while it joins the session in that folder
@@ -318,6 +319,26 @@ static int run_churn(char **argv)
 
 /* ---- sizes ---- */
 
+static int run_errors(char **argv)
+{
+    long count = strtol(argv[0], NULL, 10);
+    mplog_logger *logger = mplog_get_logger("test");
+    char line[16];
+    set_up(argv + 1);
+    for (long i = 0; i < count; i++) {
+        for (int k = 0; k < 100; k++)
+            mplog_info(logger, "message %d", k);
+        mplog_error(logger, "error %ld", i);
+        if (mplog_flush(5000) < 0)
+            return 1;
+        printf("error=%ld\n", i);
+        fflush(stdout);
+        if (!fgets(line, sizeof line, stdin))
+            return 2;
+    }
+    return 0;
+}
+
 static int run_huge(char **argv)
 {
     size_t len = strtoul(argv[0], NULL, 10);
@@ -459,7 +480,7 @@ int main(int argc, char **argv)
         {"zero", 0, run_zero},       {"heirs", 0, run_heirs},       {"levels", 0, run_levels},
         {"at-once", 2, run_at_once}, {"churn", 2, run_churn},       {"huge", 1, run_huge},
         {"handoff", 2, run_handoff}, {"captured", 1, run_captured}, {"half-joined", 1, run_half_joined},
-        {"switch", 2, run_switch},
+        {"switch", 2, run_switch},   {"errors", 1, run_errors},
     };
     numbered_init();
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {

@@ -91,7 +91,8 @@ def check_accounted(t, victim):
     found = t.ask_oracle("--expect-file", t.expectations(), "--allow-doubled", files=[*backups, path], may_fail=True)
     text = log_text(t)
     cut = len(CUT.findall(text))
-    check(found["torn"] <= cut and found["unexpected"] == 0 and found["lost"] <= found["counted_lost"] + cut, found,
+    check(found["torn"] <= cut and found["unexpected"] == 0 and
+          found["lost"] <= found["counted_lost"] + found["damaged"] + cut, found,
           re.sub(r"[^ ]{200,}", "...", text)[-900:], stderr[-600:])
 
 

@@ -75,7 +75,7 @@ static inline void hand_take_over(void)
     /* Or a child that finds no collector starts one, which takes over. */
     if (!mpl_control_lock(control_fd))
         hand_die("lock");
-    atomic_store(&hand_collector.control->head.state, MPL_SESSION_RUNNING);
+    atomic_store(&hand_collector.control->head.state, mpl_state_word(MPL_SESSION_RUNNING, hand_collector.takeover));
 }
 
 static bool hand_is_begun;

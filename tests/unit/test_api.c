@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "api.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -41,7 +42,61 @@ static void every_macro_gives_the_text_it_says(void)
     CHECK_TEXT(text, n, expected);
 }
 
-/* After the test above has shut down. */
+/* A site for each place a string can have among three words, and for none; each call is in `expected`, too. */
+static int log_few_words(mplog_logger *logger, const char *s, int n, char *expected)
+{
+    int len = 0;
+    mplog_info(logger, "constant");
+    mplog_info(logger, "%d", n);
+    mplog_info(logger, "%d %u", n, n);
+    mplog_info(logger, "%d %u %.1f", n, n, n / 2.0);
+    mplog_info(logger, "%s", s);
+    mplog_info(logger, "%s %d %x", s, n, n);
+    mplog_info(logger, "%d %s %c", n, s, 'c');
+    mplog_info(logger, "%d %d %s", n, n, s);
+    mplog_info(logger, "%s%d%s", s, n, s);
+    mplog_info(logger, "%d %d %d %s", n, n, n, s);
+    len += sprintf(expected + len, "constant\n%d\n%d %u\n%d %u %.1f\n", n, n, n, n, n, n / 2.0);
+    len += sprintf(expected + len, "%s\n%s %d %x\n%d %s %c\n", s, s, n, n, n, s, 'c');
+    len += sprintf(expected + len, "%d %d %s\n%s%d%s\n%d %d %d %s\n", n, n, s, s, n, s, n, n, n, s);
+    return len;
+}
+
+/* Strings end where their memory does, at every distance from a block of 16 bytes, and before a page without access.
+ * The ring has its least size, so that its end comes everywhere in a record. */
+static void strings_of_all_lengths_and_places_are_copied_whole(void)
+{
+    static char text[1 << 20], expected[1 << 20];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), expected_len = 0;
+    char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(two != MAP_FAILED && mprotect(two + page, page, PROT_NONE) == 0);
+    memset(two, 'x', page);
+    struct mplog_options o = MPLOG_OPTIONS_INIT;
+    o.log_file = path;
+    o.file_mode = "w";
+    o.log_to_stderr = false;
+    o.collector = "thread";
+    o.format_string = "%(message)s";
+    o.ring_max_bytes = 65536;
+    CHECK_INT(mplog_setup_logging(&o), 0);
+    for (size_t n = 0; n < 70; n++) {
+        for (size_t before_end = 0; before_end < 20; before_end += n < 35 ? 1 : 7) {
+            char *end = two + page - 1 - before_end;
+            *end = '\0';
+            expected_len += (size_t)log_few_words(mplog_get_logger("few"), end - n, (int)n - 30,
+                                                  expected + expected_len);
+            *end = 'x';
+        }
+    }
+    mplog_shutdown_logging();
+    FILE *f = fopen(path, "r");
+    size_t len = fread(text, 1, sizeof text, f);
+    fclose(f);
+    munmap(two, 2 * page);
+    CHECK_TEXT(text, len, expected);
+}
+
+/* After the tests above have shut down. */
 static void warnings_after_shutdown_go_to_stderr_rendered(void)
 {
     static char text[4000], long_text[1001];
@@ -100,6 +155,7 @@ int main(void)
         TEST_CASE(version_and_levels_are_what_the_header_says),
         TEST_CASE(level_of_a_parent_is_inherited_unless_set),
         TEST_CASE(every_macro_gives_the_text_it_says),
+        TEST_CASE(strings_of_all_lengths_and_places_are_copied_whole),
         TEST_CASE(warnings_after_shutdown_go_to_stderr_rendered),
     };
     int fd = mkstemp(path);
