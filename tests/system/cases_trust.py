@@ -160,7 +160,8 @@ def member_of_another_version_is_refused_and_others_go_on(t):
         f.seek(4)
         f.write(struct.pack("<I", 999))
         f.flush()
-        env = {**t.env, "MPLOG_SESSION": f"dir={t.sessions()[0]};log_file={t.log};log_to_stderr=false;max_bytes=0;"}
+        env = {**t.env, "MPLOG_SESSION": f"dir={t.sessions()[0]};log_file={t.log};"
+               "log_to_stderr=false;max_bytes=0;"}
         joiner = t.start(t.bench.special, "zero", env=env)
         joiner.may_complain = True
         text = joiner.wait().stderr()
