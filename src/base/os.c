@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -184,9 +185,25 @@ void mpl_os_sleep_ns(uint64_t ns)
     nanosleep(&t, NULL);
 }
 
+/* A file that grows past the host's limit would get it SIGXFSZ, which ends it. */
+static bool is_within_limit(uint64_t file_bytes)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || file_bytes <= limit.rlim_cur;
+}
+
+int mpl_os_set_size(int fd, uint64_t bytes)
+{
+    if (!is_within_limit(bytes))
+        return -EFBIG;
+    return ftruncate(fd, (off_t)bytes) < 0 ? -errno : 0;
+}
+
 int mpl_os_allocate(int fd, uint64_t offset, uint64_t bytes)
 {
     int error;
+    if (!is_within_limit(offset + bytes))
+        return -EFBIG;
     do {
         error = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
     } while (error == EINTR);

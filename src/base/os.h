@@ -67,7 +67,10 @@ void mpl_os_random(void *bytes, unsigned n);
 /* Sleeps; signals shorten it. */
 void mpl_os_sleep_ns(uint64_t ns);
 
-/* posix_fallocate for files in memory, on every libc: -errno (-ENOSPC), never a hole. */
+/* ftruncate. 0 or -errno; -EFBIG: more than the process may write (RLIMIT_FSIZE). Raises no signal. */
+int mpl_os_set_size(int fd, uint64_t bytes);
+
+/* posix_fallocate for files in memory, on every libc: -errno (-ENOSPC, -EFBIG as above), never a hole. */
 int mpl_os_allocate(int fd, uint64_t offset, uint64_t bytes);
 
 /* Starts a thread that gets none of the signals to the process, which are for the host's own threads; only those that

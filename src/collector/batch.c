@@ -324,14 +324,16 @@ int mpl_batch_write(struct mpl_sink *s)
     return error;
 }
 
-void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns)
+int mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns)
 {
-    bool is_due = s->fsync == MPL_FSYNC_ERROR ? s->has_error_record
+    bool is_due = s->fsync == MPL_FSYNC_ERROR ? s->has_error_record && now_ns >= s->sync_due_ns
                                               : s->fsync == MPL_FSYNC_INTERVAL && now_ns >= s->sync_due_ns;
     if (s->fsync == MPL_FSYNC_NEVER || !s->needs_sync || !is_due)
-        return;
-    /* A failure shows with the next write; there is nothing to be done about it here. */
-    mpl_file_sync(&s->file);
-    s->needs_sync = s->has_error_record = false;
-    s->sync_due_ns = now_ns + NS_PER_S;
+        return 0;
+    int error = mpl_file_sync(&s->file);
+    if (error || s->fsync == MPL_FSYNC_INTERVAL)
+        s->sync_due_ns = now_ns + NS_PER_S;
+    if (!error)
+        s->needs_sync = s->has_error_record = false;
+    return error;
 }

@@ -12,9 +12,10 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* A write that failed is tried again after this long, then twice as long, ... */
+/* A write that failed is tried again after this long, then twice as long, ... Under load each of these waits costs
+ * records when there is room again; a try costs microseconds. */
 #define RETRY_LEAST_NS (10 * NS_PER_MS)
-#define RETRY_MOST_NS (1000 * NS_PER_MS)
+#define RETRY_MOST_NS (200 * NS_PER_MS)
 
 void mpl_commit_touch(struct mpl_collector *c, struct mpl_ring_view *r)
 {
@@ -158,6 +159,26 @@ static void note_success(struct mpl_collector *c, struct mpl_sink *s, uint64_t n
                         (double)(now_ns - s->failing_since_ns) / 1e9);
 }
 
+/* Said once, and again when it has worked in between. */
+static void note_rotation(struct mpl_collector *c, struct mpl_sink *s)
+{
+    bool has_failed = s->file.rotation_error != 0;
+    if (has_failed && !s->has_told_rotation)
+        mpl_emit_notice(c, c->sinks_up, 0, NULL, NULL, "%s: cannot be rotated and grows: %s", s->name,
+                        mpl_error_text());
+    s->has_told_rotation = has_failed;
+}
+
+/* What was written may be lost if the machine stops now; the kernel tells that once. */
+static void sync_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
+{
+    int error = mpl_batch_sync(s, now_ns);
+    if (error && !s->has_told_sync)
+        mpl_emit_notice(c, c->sinks_up, 0, NULL, NULL, "%s: what was written may not be on the disk: %s", s->name,
+                        mpl_error_text());
+    s->has_told_sync = error ? true : s->has_told_sync && s->needs_sync;
+}
+
 static void write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
     bool is_idle = !s->is_failing && !mpl_batch_is_pending(s);
@@ -170,6 +191,8 @@ static void write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now
         note_failure(c, s, error, now_ns);
     else
         note_success(c, s, now_ns);
+    if (!error)
+        note_rotation(c, s);
 }
 
 void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)
@@ -180,7 +203,7 @@ void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)
             continue;
         write_file(c, s, now_ns);
         if (!s->is_failing)
-            mpl_batch_sync(s, now_ns);
+            sync_file(c, s, now_ns);
     }
     mpl_commit_judge(c, now_ns);
 }

@@ -20,7 +20,7 @@ enum kind {
     STRING,
     PYTHON_INT,
     PYTHON_FIXED,
-    PYTHON_ANY, /* %s: a text, or an int */
+    PYTHON_ANY, /* %s: a text, an int, or a float */
 };
 
 /* The text in front of a value, and the value. */
@@ -89,7 +89,7 @@ static void add_value(struct compiler *c, enum kind kind, unsigned unused_bits, 
         [FIXED] = MPL_FIXED_TEXT_MAX,
         [PYTHON_INT] = 1 + MPL_DIGITS_MAX,
         [PYTHON_FIXED] = MPL_FIXED_TEXT_MAX,
-        [PYTHON_ANY] = 1 + MPL_DIGITS_MAX,
+        [PYTHON_ANY] = MPL_PYFORMAT_FLOAT_MAX,
     };
     struct step *s = &c->quick->step[c->quick->step_count++];
     if (!s->literal)
@@ -233,6 +233,21 @@ static char *put_character(char *to, uint64_t word)
     return mpl_escape_is_plain((struct mpl_str){to, 1}) ? to + 1 : NULL;
 }
 
+static char *put_any(char *to, uint64_t word, enum mpl_pytype type, struct cursor *c)
+{
+    struct mpl_text t = {to, 0, MPL_PYFORMAT_FLOAT_MAX};
+    double value;
+    switch (type) {
+    case MPL_PY_TEXT: return put_string(to, c, word);
+    case MPL_PY_INT: return put_signed(to, (int64_t)word);
+    case MPL_PY_FLOAT:
+        memcpy(&value, &word, sizeof value);
+        mpl_pyformat_append_float(&t, value);
+        return to + t.len;
+    default: return NULL;
+    }
+}
+
 static inline char *put_value(char *to, const struct step *s, uint64_t word, enum mpl_pytype type, struct cursor *c)
 {
     switch ((enum kind)s->kind) {
@@ -244,10 +259,7 @@ static inline char *put_value(char *to, const struct step *s, uint64_t word, enu
     case STRING: return put_string(to, c, word);
     case PYTHON_INT: return type == MPL_PY_INT ? put_signed(to, (int64_t)word) : NULL;
     case PYTHON_FIXED: return type == MPL_PY_FLOAT ? mpl_fixed_put(to, word, s->precision) : NULL;
-    case PYTHON_ANY:
-        return type == MPL_PY_TEXT  ? put_string(to, c, word)
-               : type == MPL_PY_INT ? put_signed(to, (int64_t)word)
-                                    : NULL;
+    case PYTHON_ANY: return put_any(to, word, type, c);
     default: return to;
     }
 }

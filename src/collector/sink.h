@@ -64,7 +64,8 @@ struct mpl_sink {
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;
     bool is_failing; /* the last write failed; the batch waits */
-    bool has_told;   /* others have a line about it */
+    bool has_told;   /* others have a line about it; below: this file, too */
+    bool has_told_rotation, has_told_sync;
     bool is_given_up; /* it has failed for block_timeout_ms: nobody waits for it any more */
     int failure;     /* errno of that */
     uint64_t failing_since_ns, retry_ns, backoff_ns;
@@ -148,8 +149,8 @@ int mpl_batch_write(struct mpl_sink *s);
 /* Gives back the memory that one huge line needed, or lines that waited. */
 void mpl_batch_shrink(struct mpl_sink *s);
 
-/* fdatasync as the fsync option says. `now_ns`: CLOCK_MONOTONIC. */
-void mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
+/* fdatasync as the fsync option says. `now_ns`: CLOCK_MONOTONIC. 0 or -errno with a sentence; then it is due again. */
+int mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
 
 /* ---- stream.c ---- */
 
@@ -173,6 +174,10 @@ void mpl_stream_await(struct mpl_sink *s);
 /* Starts the thread that writes to `fd`, which it takes over. `wake_word` is how the main thread is woken.
  * 0 or -errno. */
 int mpl_stream_start(struct mpl_sink *s, int fd, _Atomic uint32_t *wake_word);
+
+/* Forked child: closes its copies of what the writers of its parent write to, so that a reader sees the end of it when
+ * the parent has ended. Async-signal-safe. */
+void mpl_stream_close_in_child(void);
 
 /* Nobody is left who could want to see more: what is there is written, for at most a second, and the descriptor closed.
  */

@@ -16,6 +16,7 @@
 #define REOPEN_TRIES_MAX 1000      /* each further one means that another process rotated while we waited for it */
 #define SIZE_UNKNOWN UINT64_MAX
 #define LOCK_WAIT_NS UINT64_C(1000000000)
+#define ROTATION_RETRY_NS UINT64_C(1000000000) /* what keeps a file from being moved rarely passes sooner */
 #define LOCK_PAUSE_LEAST_NS UINT64_C(20000) /* a batch of another session is over after one or two of these */
 #define LOCK_PAUSE_MOST_NS UINT64_C(5000000)
 
@@ -119,6 +120,7 @@ static int open_log(struct mpl_file *f, bool is_successor)
         return fail_open(f->path, -fd);
     if (created && is_successor)
         inherit_owner(f, fd);
+    f->is_name_unsynced = true; /* a set-up may have created it a moment ago */
     /* Of these flags F_SETFL can only clear O_NONBLOCK. It does not fail on a descriptor that was just opened. */
     fcntl(fd, F_SETFL, O_APPEND);
     int rc = adopt_fd(f, fd);
@@ -234,6 +236,7 @@ struct append {
     const struct mpl_file_journal *journal;
     uint64_t size; /* of the open file, which is locked */
     bool is_empty; /* it holds no record, at most a BOM */
+    bool may_rotate;
     /* the record that *done lies in: its number, where it ends, how many of its bytes stand before *done */
     uint32_t index;
     uint64_t end, part;
@@ -321,7 +324,7 @@ static int enter_log(struct append *a)
 static uint64_t room_left(const struct append *a)
 {
     const struct mpl_file *f = a->f;
-    if (!f->is_regular || f->max_bytes == 0 || f->backup_count == 0 || !f->is_locked)
+    if (!f->is_regular || f->max_bytes == 0 || f->backup_count == 0 || !f->is_locked || !a->may_rotate)
         return UINT64_MAX;
     return f->max_bytes > a->size ? f->max_bytes - a->size : 0;
 }
@@ -362,6 +365,19 @@ static int rotate_log(struct append *a)
     return rc < 0 ? rc : enter_log(a);
 }
 
+/* A file that is still there and ours, but cannot be moved, takes further lines. */
+static int try_to_rotate(struct append *a)
+{
+    struct mpl_file *f = a->f;
+    int rc = rotate_log(a);
+    f->rotation_error = rc < 0 ? -rc : 0;
+    if (rc == 0 || f->fd < 0 || !f->is_locked)
+        return rc;
+    f->rotation_retry_ns = mpl_clock_monotonic_ns() + ROTATION_RETRY_NS;
+    a->may_rotate = false;
+    return 0;
+}
+
 /* Where the next write ends: behind the last record that fits. Several writers to one pipe get in between each other's
  * bytes unless a write is at most PIPE_BUF long. */
 static uint64_t portion_end(const struct append *a)
@@ -377,6 +393,22 @@ static uint64_t portion_end(const struct append *a)
     return end - from > WRITE_BYTES_MAX ? from + WRITE_BYTES_MAX : end;
 }
 
+/* A write has ended in the middle of a record, as on a full disk. Until it can be finished, whoever else reads or
+ * appends had better find whole lines: what nobody has written behind is taken back. */
+static void take_back_part(struct append *a, uint64_t from)
+{
+    struct stat st;
+    if (*a->done < a->lines->len)
+        find_record(a);
+    if (*a->done == a->lines->len || a->part == 0 || *a->done - a->part < from || !a->f->is_locked)
+        return;
+    if (fstat(a->f->fd, &st) < 0 || (uint64_t)st.st_size != a->size ||
+        ftruncate(a->f->fd, (off_t)(a->size - a->part)) < 0)
+        return;
+    a->size -= a->part;
+    *a->done -= a->part;
+}
+
 static int write_portion(struct append *a)
 {
     static const struct mpl_file_journal no_journal;
@@ -387,6 +419,8 @@ static int write_portion(struct append *a)
         j->begin_fn(j->arg, f->dev, f->ino, a->size, from, until);
     int rc = write_own(a, a->lines->data + from, (size_t)(until - from));
     *a->done += a->size - size_before;
+    if (rc < 0)
+        take_back_part(a, from);
     a->is_empty = a->is_empty && a->size == size_before;
     if (j->done_fn)
         j->done_fn(j->arg, *a->done);
@@ -398,9 +432,10 @@ int mpl_file_append(struct mpl_file *f, const struct mpl_lines *lines, uint64_t 
     struct append a = {.f = f, .lines = lines, .done = done, .journal = j};
     if (*done >= lines->len)
         return 0;
+    a.may_rotate = f->rotation_error == 0 || mpl_clock_monotonic_ns() >= f->rotation_retry_ns;
     int rc = enter_log(&a);
     while (rc == 0 && *done < lines->len)
-        rc = must_rotate(&a) ? rotate_log(&a) : write_portion(&a);
+        rc = must_rotate(&a) ? try_to_rotate(&a) : write_portion(&a);
     f->clean_size = rc == 0 ? a.size : SIZE_UNKNOWN;
     unlock(f);
     return rc;
@@ -471,12 +506,31 @@ int mpl_file_truncate(struct mpl_file *f)
     return rc;
 }
 
+/* A file whose name is not on the disk is lost with all that is in it. */
+static int sync_directory(struct mpl_file *f)
+{
+    char directory[PATH_MAX];
+    int rc = mpl_rotate_resolve(f->path, directory);
+    if (rc != 0)
+        return rc < 0 ? rc : 0; /* through /proc: it has no name of ours */
+    char *slash = strrchr(directory, '/');
+    if (slash)
+        slash[slash == directory] = '\0';
+    int fd = open(slash ? directory : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = fd < 0 || fsync(fd) < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    /* Not every file system can, and who may not read the directory cannot. */
+    f->is_name_unsynced = error != 0 && error != EINVAL && error != EACCES && error != EROFS;
+    return f->is_name_unsynced ? mpl_fail_errno(error, "log_file %s: its directory cannot be synced", f->path) : 0;
+}
+
 int mpl_file_sync(struct mpl_file *f)
 {
     int error = EINTR;
     while (f->fd >= 0 && error == EINTR)
         error = fdatasync(f->fd) < 0 ? errno : 0;
-    if (f->fd < 0 || error == 0 || error == EINVAL || error == EROFS) /* the last two: a pipe or a terminal */
-        return 0;
-    return mpl_fail_errno(error, "log_file %s: cannot be synced", f->path);
+    if (f->fd >= 0 && error != 0 && error != EINVAL && error != EROFS) /* the last two: a pipe or a terminal */
+        return mpl_fail_errno(error, "log_file %s: cannot be synced", f->path);
+    return f->fd >= 0 && f->is_regular && f->is_name_unsynced ? sync_directory(f) : 0;
 }

@@ -6,7 +6,8 @@
  *
  * Rotation, as RotatingFileHandler names things: PATH, PATH.1 (youngest backup) .. PATH.N. Before a record when
  * size > 0 && size + line >= max_bytes (Python 3.13's rule), counted in bytes of the file; never in the middle of a
- * record. max_bytes 0, backup_count 0, or not a regular file: never.
+ * record. max_bytes 0, backup_count 0, or not a regular file: never. A file that cannot be moved to PATH.1 (a directory
+ * stands in its way, the folder may not be written) grows on: lines are worth more than the rule.
  */
 #ifndef MPL_OUTPUT_FILE_H
 #define MPL_OUTPUT_FILE_H
@@ -38,6 +39,9 @@ struct mpl_file {
     uint64_t max_bytes;
     uint32_t backup_count;
     bool sync_when_left;
+    bool is_name_unsynced;      /* its directory has not been synced since it was opened */
+    int rotation_error;         /* of the last rotation; 0: it worked. The file has grown on */
+    uint64_t rotation_retry_ns; /* CLOCK_MONOTONIC: not tried again before that */
     char bom[4], newline[4];
     size_t bom_len, newline_len;
 };
@@ -75,13 +79,16 @@ int mpl_file_truncate(struct mpl_file *f);
 /* Waits for the lock for at most a second, then appends without it and without rotating: a reader that locks the file,
  * or a process that was stopped while it held the lock, must not stop the log. Lines stay whole: they are appended.
  *
- * Appends lines->data[*done ..]; *done moves with every write, so that after an error the call can be made again. It
- * may point into a record whose first part ends the file; if somebody wrote behind that part or rotated, *done goes
- * back to the start of the record, which is then whole, and the part stays where it is. Opens the file again if it was
- * moved or deleted (same mode and owner), rotates where the rule says so, writes the BOM into an empty file, ends a
- * line that somebody else left unfinished (with a newline that is not journaled but counts for the size), continues
- * short and interrupted writes. 0, or -errno (ENOSPC, EIO, EFBIG, EDQUOT, EROFS, ENOLCK, ESTALE: moved away again and
- * again ...) with a sentence. */
+ * Appends lines->data[*done ..]; *done moves with every write, so that after an error the call can be made again. A
+ * part of a record that could not be finished is taken back, if nobody has written behind it and the file is locked;
+ * else *done points into that record, and its part ends the file. If somebody wrote behind that part or rotated,
+ * *done goes back to the start of the record, which is then whole, and the part stays where it is. Opens the file
+ * again if it was moved or deleted (same mode and owner), rotates where the rule says so, writes the BOM into an
+ * empty file, ends a line that somebody else left unfinished (with a newline that is not journaled but counts for the
+ * size), continues short and interrupted writes. 0, or -errno (ENOSPC, EIO, EFBIG, EDQUOT, EROFS, ENOLCK, ESTALE:
+ * moved away again and again ...) with a sentence. A rotation that failed is told by f->rotation_error and, after
+ * success, by the sentence.
+ */
 int mpl_file_append(struct mpl_file *f, const struct mpl_lines *lines, uint64_t *done,
                     const struct mpl_file_journal *j);
 
@@ -96,7 +103,8 @@ uint64_t mpl_file_already_written(struct mpl_file *f, uint64_t dev, uint64_t ino
  * read. */
 int64_t mpl_file_count_equal(int fd, uint64_t offset, const char *data, uint64_t len, bool *has_ended);
 
-/* fdatasync; 0 or -errno with a sentence. EINVAL and EROFS (pipes, terminals) count as success. */
+/* fdatasync, and fsync of the directory where the name is new; 0 or -errno with a sentence. EINVAL and EROFS (pipes,
+ * terminals) count as success. */
 int mpl_file_sync(struct mpl_file *f);
 
 /* write(2) until everything is written or an error comes; EINTR continues, EAGAIN waits with poll(2). *written is the

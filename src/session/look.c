@@ -188,7 +188,8 @@ static void read_batch(const struct mpl_look *l, int fd, struct mpl_look_sink *s
     if (pread(fd, &b, sizeof b, 0) != (ssize_t)sizeof b || b.magic != MPL_BATCH_MAGIC ||
         b.ends_max != MPL_BATCH_ENDS_MAX)
         return;
-    int in_force = mpl_batch_in_force(&b, l->batch_seq);
+    /* A collector that is at work may have decided twice since we have read batch_seq. */
+    int in_force = mpl_batch_in_force(&b, l->has_collector ? UINT64_MAX : l->batch_seq);
     if (in_force < 0 || b.progress[in_force].record_count > MPL_BATCH_ENDS_MAX)
         return;
     const struct mpl_batch_progress *p = &b.progress[in_force];

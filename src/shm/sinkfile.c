@@ -31,15 +31,13 @@ static int create(int dir_fd, const char *kind, uint32_t index, struct mpl_str h
     int fd = mpl_dir_open_file(dir_fd, name, O_RDWR | O_CREAT | O_EXCL);
     if (fd < 0)
         return fd;
-    int error = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+    int error = mpl_os_set_size(fd, size);
     for (unsigned i = 0; !error && i < count; i++)
         error = mpl_os_allocate(fd, used[i].offset, used[i].bytes);
     if (!error && pwrite(fd, head.ptr, head.len, 0) != (ssize_t)head.len)
         error = errno ? -errno : -ENOSPC;
     close(fd);
-    return error ? mpl_fail_errno(-error, "session file %s (%llu bytes)", name,
-                                  (unsigned long long)used[count - 1].bytes)
-                 : 0;
+    return error ? mpl_fail_errno(-error, "session file %s (%llu bytes)", name, (unsigned long long)size) : 0;
 }
 
 int mpl_sinkfile_create_batch(int dir_fd, uint32_t index)

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "session/session.h"
 #include "talk.h"
 
 #define ORPHAN_SLEEP_MS 300
@@ -23,7 +24,7 @@
 #define THREADS_MAX 4096
 
 static struct {
-    const char *name, *tally, *setup, *birth;
+    const char *name, *tally, *setup, *birth, *also;
     long first, processes, threads, records, least, most, ladder, huge_every, rate, delay_ms, hold_ms, grandchildren,
         storm, storm_records, shutdown, quick_exit, detach;
 } o = {.name = "p", .setup = "main", .birth = "fork", .threads = 1, .records = 100, .most = 120, .storm_records = 20};
@@ -46,6 +47,7 @@ static const struct {
     TEXT("--tally", tally),           /* file that counts calls */
     TEXT("--setup", setup),           /* who sets up: main, each (process), none */
     TEXT("--birth", birth),           /* how processes are made: fork, clone (bare) */
+    TEXT("--also", also),             /* a second file for all messages; its sink has the options of the first */
     NUMBER("--first", first),         /* messages of this process itself, before it makes others */
     NUMBER("--processes", processes), /* 0: this one logs itself */
     NUMBER("--threads", threads),     /* of each process */
@@ -212,6 +214,14 @@ static void set_up(void)
         fprintf(stderr, "producer: %s\n", mplog_last_error());
         exit(111);
     }
+    struct mplog_options second = mplog;
+    uint32_t index;
+    second.log_file = o.also;
+    if (o.also && mpl_session_add_sink(&second, &index) < 0) {
+        fprintf(stderr, "producer: %s\n", mplog_last_error());
+        exit(111);
+    }
+    talk_sinks = o.also ? 1u | 1u << index : 0;
 }
 
 /* As daemons do: nothing that was open stays open, whoever it belongs to. */

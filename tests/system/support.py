@@ -81,6 +81,7 @@ class Bench:
         self.special = os.path.join(build, "tests", "system", "special")
         self.crash = os.path.join(build, "tests", "system", "crash")
         self.signals = os.path.join(build, "tests", "system", "signals")
+        self.disk_shim = os.path.join(build, "tests", "system", "disk_shim.so")
         self.oracle = os.path.join(build, "tests", "oracle", "oracle")
         for program in (self.helper, self.producer, self.special, self.crash, self.signals, self.oracle):
             check(os.access(program, os.X_OK), program, "has not been built")
@@ -164,7 +165,8 @@ class Test:
         self.running = []
         self.may_complain = False
         self.env = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
-        self.env.update(MPLOG_HELPER=bench.helper, MPLOG_RING_DIR=self.ring_dir)
+        # Killed as often as a test likes, a helper follows the helper.
+        self.env.update(MPLOG_HELPER=bench.helper, MPLOG_RING_DIR=self.ring_dir, MPLOG_HELPER_DEATHS="0")
 
     def size(self, quick, long):
         return self.bench.size(quick, long)

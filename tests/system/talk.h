@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "numbered.h"
+#include "producer/binding.h"
 
 #define TALLIES_MAX 16383u /* a MiB, of which only what is used has pages */
 
@@ -93,11 +94,33 @@ static inline void talk_begin(struct talker *t, struct tallies *tallies, uint32_
 
 static inline void talk_end(struct talker *t, uint32_t longest) { munmap(t->buffer, NUMBERED_HEAD_MAX + longest + 1); }
 
+static uint32_t talk_sinks; /* 0: those that are for all */
+
+/* As a language binding does that knows to which sinks a message goes. */
+static inline void talk_to_sinks(const struct talker *t, size_t len)
+{
+    char body[8 + 1024];
+    uint64_t text_len = len;
+    if (len > sizeof body - 8)
+        abort();
+    memcpy(body, &text_len, 8);
+    memcpy(body + 8, t->buffer, len);
+    struct mpl_binding_record r = {.logger = mpl_logger_of(t->logger),
+                                   .level = MPLOG_INFO,
+                                   .kind = MPL_RECORD_TEXT,
+                                   .sinks = talk_sinks,
+                                   .body = {body, 8 + len}};
+    uint64_t largest;
+    mpl_binding_write(&r, MPL_WAITS_HERE, &largest);
+}
+
 /* The next message, of `len` bytes of filler: two of three through deferred arguments, one as finished text. */
 static inline void talk(struct talker *t, uint32_t len)
 {
     uint64_t begin_ns = t->tally ? talk_now_ns() : 0;
-    if (t->next % 3 == 2) {
+    if (talk_sinks) {
+        talk_to_sinks(t, numbered_format(t->buffer, t->name, t->next, len));
+    } else if (t->next % 3 == 2) {
         size_t n = numbered_format(t->buffer, t->name, t->next, len);
         mplog_log_text(t->logger, MPLOG_INFO, t->buffer, n);
     } else {

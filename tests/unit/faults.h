@@ -2,7 +2,7 @@
  *
  * System calls that fail, or kill the process, at a chosen moment. To be linked with
  * -Wl,--wrap=write,--wrap=rename,--wrap=unlink,--wrap=syscall,--wrap=fchown,--wrap=fchmod,--wrap=close,--wrap=fcntl,
- * --wrap=fcntl64,--wrap=fdatasync. Unarmed, every call goes through.
+ * --wrap=fcntl64,--wrap=fdatasync,--wrap=fsync. Unarmed, every call goes through.
  */
 #ifndef TESTS_FAULTS_H
 #define TESTS_FAULTS_H
@@ -100,6 +100,7 @@ FAULT_WRAP(rename, to, (const char *from, const char *to), from, to)
 FAULT_WRAP(unlink, NULL, (const char *path), path)
 FAULT_WRAP(fchown, NULL, (int fd, uid_t uid, gid_t gid), fd, uid, gid)
 FAULT_WRAP(fdatasync, NULL, (int fd), fd)
+FAULT_WRAP(fsync, NULL, (int fd), fd)
 FAULT_WRAP(fchmod, NULL, (int fd, mode_t mode), fd, mode)
 
 ssize_t __real_write(int fd, const void *bytes, size_t len);

@@ -45,6 +45,7 @@ static uint64_t random_double(void)
 
 static const char *random_text(void)
 {
+    static const char long_text[] = "a text that is longer than sixty-four bytes, as some are, and ends here, at last";
     static const char *const texts[] = {"",
                                         "a",
                                         "worker_1",
@@ -56,8 +57,7 @@ static const char *random_text(void)
                                         "bad \xff byte",
                                         "cut \xc3",
                                         "\xe2\x82\xac",
-                                        "a text that is longer than sixty-four bytes, as some are, "
-                                        "and ends here, at last"};
+                                        long_text};
     return texts[random_below(sizeof texts / sizeof texts[0])];
 }
 
