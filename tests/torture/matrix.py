@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Unlicense
 """Kills the main process, a worker, the collector, or all of them, under load, and counts: of the calls that had
-returned, how many are missing, torn or there twice; and the time from the collector's death to the next line in the file.
+returned, how many are missing, torn or there twice; and the time from the collector's death to the next line in the
+file.
 
 An item is "VICTIM RATE ROUND"; rate 0 is as fast as possible.
 """
