@@ -138,7 +138,8 @@ def forged_session_leads_nowhere(t):
     for value in ("", "x", "dir=", "dir=/", "dir=/etc/passwd;", "dir=" + "a" * 100000, "dir=;" * 1000,
                   f"dir={t.ring_dir}/../..{own}{HEX};", f"dir=relative{own}{HEX};", f"dir={outside}{own}{HEX[:-1]};",
                   f"dir={outside}{own}{HEX}/..;", f"dir={outside}/mplog-4242/{HEX};",
-                  f"dir={outside}{own}{HEX};level=x;", f"dir={outside}{own}{HEX[::-1]};", "\udcff\udcfe=;", "dir=%s%n%s;level=%d;"):
+                  f"dir={outside}{own}{HEX};level=x;", f"dir={outside}{own}{HEX[::-1]};",
+                  "\udcff\udcfe=;", "dir=%s%n%s;level=%d;"):
         program = t.start(t.bench.special, "zero", env={**t.env, "MPLOG_SESSION": value}).wait()
         check("zero warning" in program.stderr() and "zero error" in program.stderr(), repr(value[:80]),
               program.stderr())
