@@ -556,17 +556,16 @@ def sync_that_fails_is_told_and_tried_again(t):
 
 
 CASES = (
-    file_on_a_full_disk_does_not_hold_up_another_file,
-    file_on_a_full_disk_does_not_hold_up_another_file_of_a_thread, file_on_a_full_disk_does_not_hold_up_stderr, file_on_a_full_disk_tells_what_it_has_lost,
+    file_on_a_full_disk_does_not_hold_up_another_file, file_on_a_full_disk_does_not_hold_up_another_file_of_a_thread,
+    file_on_a_full_disk_does_not_hold_up_stderr, file_on_a_full_disk_tells_what_it_has_lost,
     collector_killed_while_a_file_fails_is_continued_for_both,
     two_sessions_on_one_file_of_a_full_disk_lose_and_double_nothing, setup_on_a_full_disk_is_refused_or_waits,
-    account_adds_up_while_a_file_fails_and_after,
-    writes_that_fail_once_or_for_a_time_lose_nothing, full_disk_under_load_loses_what_it_counts,
-    file_that_is_moved_deleted_or_replaced_is_followed, file_that_is_truncated_loses_only_what_was_in_it,
-    folder_that_is_removed_and_made_again_is_followed, permissions_that_are_taken_away_are_waited_for,
-    backup_that_is_a_directory_does_not_stop_the_log, host_with_a_limit_on_file_sizes_is_not_killed,
-    fsync_never_syncs_nothing, fsync_interval_syncs_once_a_second_and_to_the_end,
-    fsync_error_syncs_a_record_before_anybody_is_told, rotation_syncs_what_it_leaves,
-    sync_that_fails_is_told_and_tried_again,
+    account_adds_up_while_a_file_fails_and_after, writes_that_fail_once_or_for_a_time_lose_nothing,
+    full_disk_under_load_loses_what_it_counts, file_that_is_moved_deleted_or_replaced_is_followed,
+    file_that_is_truncated_loses_only_what_was_in_it, folder_that_is_removed_and_made_again_is_followed,
+    permissions_that_are_taken_away_are_waited_for, backup_that_is_a_directory_does_not_stop_the_log,
+    host_with_a_limit_on_file_sizes_is_not_killed, fsync_never_syncs_nothing,
+    fsync_interval_syncs_once_a_second_and_to_the_end, fsync_error_syncs_a_record_before_anybody_is_told,
+    rotation_syncs_what_it_leaves, sync_that_fails_is_told_and_tried_again,
 )
 LONG_CASES = (full_disk_under_load_for_ten_seconds_loses_what_it_counts,)
