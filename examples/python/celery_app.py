@@ -6,6 +6,7 @@ before it forks; children and their successors (--max-tasks-per-child) need noth
 by Celery unless worker_hijack_root_logger is False.
 """
 import os
+from typing import Optional
 
 from celery import Celery
 from celery.signals import setup_logging
@@ -20,11 +21,11 @@ app.conf.broker_transport_options = {"data_folder_in": "queue", "data_folder_out
 
 
 @setup_logging.connect
-def set_up_logging(loglevel=None, **_):
+def set_up_logging(loglevel: Optional[str] = None, **_: object) -> None:
     mplog.setup_logging(level=loglevel or "INFO", log_file="celery.log")
 
 
 @app.task
-def add(x, y):
+def add(x: int, y: int) -> int:
     log.info("%d + %d = %d", x, y, x + y)
     return x + y

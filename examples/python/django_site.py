@@ -12,7 +12,7 @@ import django
 from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 import mplog
@@ -30,12 +30,12 @@ LOGGING = {
 }
 
 
-def hello(request):
+def hello(request: HttpRequest) -> HttpResponse:
     mplog.get_logger("site").info("hello, %s", request.META.get("REMOTE_ADDR"))
     return HttpResponse("hello")
 
 
-def broken(request):
+def broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("this goes to errors.log, with its traceback")
 
 

@@ -10,17 +10,17 @@ from joblib import Parallel, delayed
 import mplog
 
 
-def work(n):
+def work(n: int) -> int:
     mplog.get_logger("work").info("%d squared is %d", n, n * n)
     return n * n
 
 
-def work_of_others(n):
+def work_of_others(n: int) -> None:
     mplog.init_worker()
     logging.getLogger("library").warning("no mplog in here: %d", n)
 
 
-def main():
+def main() -> None:
     mplog.setup_logging(log_file="joblib.log")
     mplog.get_logger("main").info("sum: %d", sum(Parallel(n_jobs=2)(delayed(work)(n) for n in range(5))))
     Parallel(n_jobs=2)(delayed(work_of_others)(n) for n in range(2))

@@ -7,6 +7,7 @@ whole.
 """
 import logging
 import multiprocessing as mp
+from typing import Iterator
 
 import pytest
 
@@ -16,20 +17,20 @@ log = mplog.get_logger("shop")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_log():
+def one_log() -> Iterator[None]:
     """In a project this stands in conftest.py."""
     mplog.setup_logging(log_file="tests.log", log_to_stderr=False)
     yield
     mplog.flush()
 
 
-def order(count):
+def order(count: int) -> None:
     log.info("%d ordered", count)
     if count > 100:
         log.warning("that is a lot: %d", count)
 
 
-def test_order_is_logged(caplog):
+def test_order_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "shop"):
         order(200)
     assert caplog.messages == ["200 ordered", "that is a lot: 200"]
@@ -37,7 +38,7 @@ def test_order_is_logged(caplog):
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_orders_of_other_processes_are_in_the_file(method):
+def test_orders_of_other_processes_are_in_the_file(method: str) -> None:
     with mp.get_context(method).Pool(2) as pool:
         pool.map(order, [7001, 7002])
     mplog.flush()

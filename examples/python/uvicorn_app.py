@@ -6,6 +6,7 @@ loggers from log_config; these do not propagate, so each names the handler. With
 own stderr, and the application's to the log.
 """
 import asyncio
+from typing import Any
 
 import uvicorn
 
@@ -24,7 +25,7 @@ LOG_CONFIG = {
 log = mplog.get_logger("app")
 
 
-async def app(scope, receive, send):
+async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] != "http":
         return
     log.info("before a wait")

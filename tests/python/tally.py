@@ -60,14 +60,14 @@ def read(folder):
     return found
 
 
-def judge(oracle, tallies, path, killed=()):
+def judge(oracle, tallies, path, killed=(), options=()):
     """What the oracle says of the log at `path` and its backups, as a dict, and its complaints.
 
     killed: pids of producers that may have logged one message more than calls have returned.
     """
-    expected = "".join("%s %s%d\n" % (name, ">=" if int(name.split(".")[1]) in killed else "", count)
+    expected = "".join("%s %s%d\n" % (name, ">=" if killed and int(name.split(".")[1]) in killed else "", count)
                        for name, count in sorted(tallies.items()))
-    done = subprocess.run([oracle, "--details", "10", "--expect-file", "/dev/stdin", "--rotated", path],
+    done = subprocess.run([oracle, *options, "--details", "10", "--expect-file", "/dev/stdin", "--rotated", path],
                           input=expected, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     found = {key: int(value) for key, value in (line.split("=") for line in done.stdout.splitlines())}
     found["status"] = done.returncode

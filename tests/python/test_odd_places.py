@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Unlicense
 """Log calls from where one hardly looks for them: destructors, callbacks, other interpreters, small stacks, the last
 moments of a process. No crash, no hang, no noise, and the lines are there."""
+import os
 import sys
 
 import support
@@ -299,11 +300,7 @@ def loops_in_several_threads(new_loop):
 
 
 support.case(loops_in_several_threads, "asyncio.new_event_loop()", name="loops_in_several_threads_name_their_tasks")
-try:
-    import uvloop
-except ImportError:
-    uvloop = None  # Debian has it for its own Python
-if uvloop:
+if os.path.dirname(sys.executable) == "/usr/bin":  # Debian has it for its own Python
     support.case(loops_in_several_threads, "__import__('uvloop').new_event_loop()",
                  name="loops_of_uvloop_in_several_threads_name_their_tasks")
 
