@@ -135,7 +135,8 @@ struct mplog_options {
     /* Memory for rings per process: default 96 MiB. Beyond it threads share a ring. */
     long long ring_budget_bytes;
 
-    /* "helper" (default): a process, or a thread where none can be started. "thread": a thread of this process. */
+    /* "helper" (default): a process, or a thread where none can be started, or where three have died within a minute
+     * (environment: MPLOG_HELPER_DEATHS=N; 0: never for that). "thread": a thread of this process. */
     const char *collector;
 
     /* When what was written is forced to the disk: "never" (default), "interval" (once a second), "error" (after each

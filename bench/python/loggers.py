@@ -156,7 +156,7 @@ class Structlog(Logger):
         if form == "default":
             processors += [structlog.processors.add_log_level,
                            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False), self.add_names,
-                           structlog.processors.KeyValueRenderer(["timestamp", "level", "process", "thread", "event"])]
+                           structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "process", "event"])]
         else:
             processors.append(self.show_event)
         structlog.configure(processors=processors, wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -166,8 +166,8 @@ class Structlog(Logger):
     def add_names(self, log, method, event):
         import multiprocessing
         import threading
-        event["process"] = "%s:%d" % (multiprocessing.current_process().name, os.getpid())
-        event["thread"] = threading.current_thread().name
+        event["process"] = "%s:%d %s" % (multiprocessing.current_process().name, os.getpid(),
+                                         threading.current_thread().name)
         return event
 
     def show_event(self, log, method, event):

@@ -4,12 +4,13 @@ import functools
 import os
 import subprocess
 
-from runner import column
+from runner import Cell, column
 
 PYTHON = "/usr/bin/python3"
 # Label; module; Debian package.
 PEERS = {
     "filehandler": ("logging, FileHandler", "logging", "python3"),
+    "rotating": ("RotatingFileHandler, shared", "logging.handlers", "python3"),
     "structlog": ("structlog", "structlog", "python3-structlog"),
     "logbook": ("logbook", "logbook", "python3-logbook"),
     "mpqueue": ("QueueHandler, multiprocessing.Queue", "multiprocessing", "python3"),
@@ -20,6 +21,10 @@ PEERS = {
 KINDS = {"disabled": "debug(), disabled", "constant": "constant", "values": "int + str + float", "fstring": "f-string",
          "extra": "constant with extra", "exception": "exception()"}
 MANAGER_BURSTS = 20  # 100 us a call
+FILES_RECORDS = {"mplog": 250000, "structlog": 25000, "rotating": 25000, "logbook": 10000, "mpqueue": 5000, "clh": 5000,
+                 "loguru": 2500, "manager": 1000}  # of each of four processes: they differ by a factor of 500
+UNROTATED = {"structlog"}
+START_LIMIT_MS = 5
 
 
 def output_of(*command):
@@ -38,7 +43,8 @@ class Python:
         self.is_good = os.path.isdir(os.path.join(package, "mplog")) and self.compile_floor(include)
         if not os.path.isdir(os.path.join(package, "mplog")):
             runner.problem("Python is not measured: no package in %s (make python)" % package)
-        self.env = {"PYTHONPATH": package + ":" + os.path.join(runner.build, "bench"), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.env = {"PYTHONPATH": package + ":" + os.path.join(runner.build, "bench"),
+                    "PYTHONDONTWRITEBYTECODE": ""}  # who uses a package has it compiled
 
     def compile_floor(self, include):
         done = output_of("cc", "-O2", "-w", "-shared", "-fPIC", "-I" + include, os.path.join(self.folder, "floor.c"),
@@ -127,7 +133,7 @@ def targets_of_calls(runner, results):
 @benchmark
 def python_peers(runner, python):
     """Other loggers of Python: cost of a call, default format, asleep in the pauses; in main and in a worker."""
-    names = python.available()
+    names = [name for name in python.available() if name != "rotating"]
     what, plotted = {}, []
     for where in ("main", "worker"):
         for name in ["mplog"] + names:
@@ -136,7 +142,7 @@ def python_peers(runner, python):
     results = runner.in_turn({"%s, %s" % pair: function for pair, function in what.items()}, rounds=3)
     rows = []
     for name in ["mplog"] + names:
-        label = PEERS[name][0] if name in PEERS else name
+        label = label_of(name)
         main, worker = (results.get("%s, %s" % (name, where)) for where in ("main", "worker"))
         if main and worker:
             rows.append([label] + [of(main, kind) for kind in ("disabled", "constant", "values", "exception")]
@@ -149,4 +155,58 @@ def python_peers(runner, python):
                 "ns a call, median of bursts", sorted(plotted, key=lambda row: row[1].median))
 
 
-BENCHMARKS = {"python_call": python_call, "python_peers": python_peers}
+def label_of(name):
+    return (PEERS[name][0] if name in PEERS else name) + (", no rotation" if name in UNROTATED else "")
+
+
+@benchmark
+def python_files(runner, python):
+    """4 processes into one file, rotated at 10 MB where the logger can; until all is in the file. Lost: not in the
+    file; bad: torn, mixed or doubled lines; unordered: lines of a process that come too late; of all rounds."""
+    names = ["mplog"] + [name for name in python.available() if name != "filehandler"]
+    results = runner.in_turn({name: python.runs("files", logger=name, records=FILES_RECORDS[name]) for name in names},
+                             rounds=3)
+    rows, lines = [], {}
+    for name, found in results.items():
+        lines[name] = Cell([one["records"] / one["elapsed_ns"] * 1e9 for one in found])
+        wrong = [sum(one[key] for one in found) for key in ("lost", "bad", "unordered")]
+        rows.append([label_of(name), lines[name], Cell([one["elapsed_ns"] / one["records"] for one in found])]
+                    + ["%d of %d" % (wrong[0], sum(one["records"] for one in found))] + wrong[1:])
+        if name == "mplog" and any(wrong):
+            examples = " ".join(one["example"] for one in found)
+            runner.problem("mplog: %d lines lost, %d bad, %d unordered: %s" % (*wrong, examples))
+    runner.table(["", "lines/s", "ns a line", "lost", "bad", "unordered"], rows)
+    runner.bars("python_files", "Python: 4 processes into one file, 10 MB rotation", "lines a second",
+                sorted(((label_of(name), cell) for name, cell in lines.items()), key=lambda row: -row[1].median))
+    if "manager" in lines:
+        runner.at_least("Python: 4 processes, one file: mplog / the predecessor's design", 500,
+                        lambda pick: pick(lines["mplog"]) / pick(lines["manager"]))
+
+
+@benchmark
+def python_start(runner, python):
+    """From a program's first statement until its first line is in the file, imports included; and the whole program."""
+    names = [name for name in python.available() if name not in ("rotating", "mpqueue")]
+    labels = {"nothing": "(bare interpreter)", "import_logging": "(import logging)"}
+    results = runner.in_turn({name: python.runs("start", logger=name) for name in list(labels) + ["mplog"] + names},
+                             rounds=15)
+    runner.table(["ms", "first line", "whole program"],
+                 [[labels.get(name) or label_of(name), column(found, "line_ns", 1e-6), column(found, "whole_ns", 1e-6)]
+                  for name, found in results.items()])
+    runner.target("Python: import, set-up and first line, beyond import logging", START_LIMIT_MS,
+                  lambda pick, a=column(results["mplog"], "line_ns", 1e-6),
+                  b=column(results["import_logging"], "line_ns", 1e-6): pick(a) - pick(b), "ms")
+
+
+@benchmark
+def python_memory(runner, python):
+    """Memory of all processes while 2 workers log for 4 s what the disk takes at 2 MB a second."""
+    names = ["mplog"] + python.available(("filehandler", "mpqueue", "loguru", "manager"))
+    results = runner.in_turn({name: python.runs("memory", logger=name) for name in names}, rounds=1)
+    runner.table(["", "before, MiB", "growth, MiB", "calls/s"],
+                 [[label_of(name)] + [column(found, key) for key in ("before_mib", "growth_mib", "calls_per_s")]
+                  for name, found in results.items()])
+
+
+BENCHMARKS = {"python_call": python_call, "python_peers": python_peers, "python_files": python_files,
+              "python_start": python_start, "python_memory": python_memory}

@@ -27,21 +27,16 @@ static const uint64_t powers_of_ten[MPL_FIXED_PRECISION_MAX + 1] = {
     10000000000000000000u,
 };
 
-/* A magnitude, rounded: `whole`, and the digits behind the point as a number. */
-struct fixed {
-    uint64_t whole, places;
-};
-
-/* Rounds the exact value half to even: mantissa * 2^-shift has (mantissa mod 2^shift) / 2^shift behind the point; times
- * 10^precision that is an integer, `places`, and a rest, and nothing is lost on the way. False: not below 2^64. */
-static bool fixed_from_bits(struct fixed *fixed, uint64_t bits, unsigned precision)
+/* Rounds the exact value: mantissa * 2^-shift has (mantissa mod 2^shift) / 2^shift behind the point; times
+ * 10^precision that is an integer, `places`, and a rest, and nothing is lost on the way. */
+bool mpl_fixed_of(struct mpl_fixed *fixed, uint64_t bits, unsigned precision)
 {
     const uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
     const unsigned exponent = (unsigned)(bits >> 52) & 0x7ff;
     const uint64_t mantissa = exponent ? fraction | UINT64_C(1) << 52 : fraction;
     const int shift = 1075 - (int)(exponent ? exponent : 1);
     if (shift <= 0) {
-        *fixed = (struct fixed){shift >= -11 ? mantissa << -shift : 0, 0};
+        *fixed = (struct mpl_fixed){shift >= -11 ? mantissa << -shift : 0, 0};
         return shift >= -11;
     }
     fixed->whole = shift < 64 ? mantissa >> shift : 0;
@@ -64,8 +59,8 @@ static bool fixed_from_bits(struct fixed *fixed, uint64_t bits, unsigned precisi
 
 char *mpl_fixed_put(char *to, uint64_t bits, unsigned precision)
 {
-    struct fixed fixed;
-    if (!fixed_from_bits(&fixed, bits & INT64_MAX, precision))
+    struct mpl_fixed fixed;
+    if (!mpl_fixed_of(&fixed, bits & INT64_MAX, precision))
         return NULL;
     *to = '-';
     to = mpl_digits_put(to + (bits >> 63), fixed.whole);

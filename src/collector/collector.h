@@ -32,8 +32,9 @@ struct mpl_collector {
     uint64_t control_dev, control_ino;
     struct mpl_control *control;
     const struct mpl_candidates *candidates;
-    bool is_other_boot; /* the session was made before the machine was started last */
-    uint32_t takeover;  /* our number; another in the control file: we have been replaced */
+    bool is_other_boot;  /* the session was made before the machine was started last */
+    bool follows_helper; /* the last collector was one */
+    uint32_t takeover;   /* our number; another in the control file: we have been replaced */
     bool is_replaced;
     uint64_t batch_seq; /* decided so far */
     uint64_t horizon_ticks, cold_after_ticks;

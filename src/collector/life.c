@@ -45,7 +45,7 @@ static bool serve(struct mpl_collector *c, uint32_t kind)
     struct mpl_control_head *h = &c->control->head;
     uint32_t seen = atomic_load(&h->state);
     atomic_store(&h->collector_pid, (uint32_t)getpid());
-    atomic_store(&h->collector_kind, kind);
+    c->follows_helper = atomic_exchange(&h->collector_kind, kind) == MPL_COLLECTOR_HELPER;
     do { /* also from CLOSING, where a predecessor was killed */
         if (mpl_state_of(seen) == MPL_SESSION_REMOVED)
             return false;
@@ -263,6 +263,23 @@ static void look_after_lives(struct mpl_collector *c, uint64_t *next_ns, uint64_
     c->has_deaths = false;
 }
 
+/* A thread that comes after a helper: none can be started here, or too many have died. */
+static void tell_of_deaths(struct mpl_collector *c, const struct mpl_life *life, uint64_t now_ns)
+{
+    unsigned count = 0;
+    if (!c->follows_helper || life->kind != MPL_COLLECTOR_THREAD || life->is_recovery)
+        return;
+    for (unsigned i = 0; i < MPL_DEATHS_KEPT; i++) {
+        uint64_t death_ns = atomic_load(&c->control->head.death_ns[i]);
+        count += death_ns != 0 && death_ns <= now_ns && now_ns - death_ns < MPL_DEATHS_WITHIN_NS;
+    }
+    /* Where there is no room now, the next pass tells. */
+    c->follows_helper = count > 0 && !mpl_emit_notice(c, UINT32_MAX, 0, NULL, NULL,
+                                         "the helper has died %u times within a minute, a thread of process %ld writes "
+                                         "the log for now",
+                                         count, (long)getpid());
+}
+
 /* True: the session is removed. */
 static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_left_behind)
 {
@@ -279,6 +296,7 @@ static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_l
             next_look_ns = 0; /* of those who are left, who lives? */
         uint64_t stamp = mpl_collector_now(c), now_ns = mpl_clock_monotonic_ns();
         mpl_collector_pass(c, stamp, now_ns);
+        tell_of_deaths(c, life, now_ns);
         look_after_lives(c, &next_look_ns, now_ns);
         enum next next = try_to_leave(c, life, &ending, now_ns);
         *is_left_behind = next == LEFT_BEHIND;
@@ -311,6 +329,7 @@ static bool has_members(struct mpl_collector *c)
  * again. */
 static bool give_up_lock(struct mpl_collector *c, bool is_left_behind)
 {
+    atomic_store(&c->control->head.collector_pid, 0);
     atomic_store(&c->control->head.sleeping, 1); /* whoever wants to wake us from now on finds nobody */
     mpl_control_unlock(c->control_fd);
     return mpl_wake_is_wanted(c->control, c->news_seen) || (!is_left_behind && !has_members(c));

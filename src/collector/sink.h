@@ -175,6 +175,10 @@ void mpl_stream_await(struct mpl_sink *s);
  * 0 or -errno. */
 int mpl_stream_start(struct mpl_sink *s, int fd, _Atomic uint32_t *wake_word);
 
+/* Forked child: closes its copies of what the writers of its parent write to, so that a reader sees the end of it when
+ * the parent has ended. Async-signal-safe. */
+void mpl_stream_close_in_child(void);
+
 /* Nobody is left who could want to see more: what is there is written, for at most a second, and the descriptor closed.
  */
 void mpl_stream_finish(struct mpl_sink *s);

@@ -51,6 +51,49 @@ struct mpl_stream_writer {
     _Atomic int error;             /* why; 0: it was told to */
 };
 
+/* ---- what forked children must not keep ---- */
+
+/* Descriptors that the writers of this process have, with the file behind each; one that is not here (too many) stays
+ * open in children. */
+static struct held {
+    _Atomic int held_fd; /* 0: free; -1: being filled in */
+    uint64_t dev, ino;
+} held[2 * MPL_SINKS_MAX];
+
+static void hold(int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return;
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
+        int none = 0;
+        if (atomic_compare_exchange_strong(&held[i].held_fd, &none, -1)) {
+            held[i].dev = st.st_dev;
+            held[i].ino = st.st_ino;
+            atomic_store(&held[i].held_fd, fd);
+            return;
+        }
+    }
+}
+
+static void let_go(int fd)
+{
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
+        int own = fd;
+        if (atomic_compare_exchange_strong(&held[i].held_fd, &own, 0))
+            return;
+    }
+}
+
+void mpl_stream_close_in_child(void)
+{
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
+        int fd = atomic_exchange(&held[i].held_fd, 0);
+        if (fd > 0 && mpl_os_fd_is(fd, held[i].dev, held[i].ino))
+            close(fd);
+    }
+}
+
 /* ---- the writer thread ---- */
 
 static void tell_main(struct mpl_stream_writer *w)
@@ -126,6 +169,7 @@ static void *run_writer(void *arg)
         tell_main(w);
     }
     atomic_store(&w->error, error);
+    let_go(w->fd);
     close(w->fd);
     atomic_store(&w->is_awaited, 1);
     atomic_store(&w->is_over, 1);
@@ -146,8 +190,10 @@ int mpl_stream_start(struct mpl_sink *s, int fd, _Atomic uint32_t *wake_word)
     atomic_init(&w->write_pos, s->write_pos);
     w->chunk_bytes = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? FILE_CHUNK_BYTES : CHUNK_BYTES;
     w->wake_word = wake_word;
+    hold(fd);
     int error = mpl_os_thread_start(&w->thread, STACK_BYTES, run_writer, w); /* SIGPIPE, blocked, becomes EPIPE */
     if (error) {
+        let_go(fd);
         free(w);
         return mpl_fail_errno(error, "the thread that writes to %s cannot be started", s->name);
     }

@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/os.h"
 #include "collector/life.h"
+#include "collector/sink.h"
 #include "shm/control.h"
 #include "shm/dir.h"
 
@@ -37,6 +38,7 @@ struct instance {
 };
 
 static _Atomic(struct instance *) instances[INSTANCES_MAX];
+static _Atomic bool has_fork_hook;
 static struct mpl_lock instances_lock; /* starting and stopping; a forked child gets a fresh one */
 
 static void *run(void *arg)
@@ -147,6 +149,9 @@ static int start_new(const char *dir, const int *fds, unsigned fd_count, bool is
     if (!t)
         return mpl_fail(ENOMEM, "the collector thread: out of memory");
     t->is_recovery = is_recovery;
+    /* For children that never log, and so never notice that they are some; others notice without it. */
+    if (!atomic_exchange(&has_fork_hook, true))
+        pthread_atfork(NULL, NULL, mpl_stream_close_in_child);
     atomic_init(&t->must_stop, is_recovery);
     mpl_lock_take(&instances_lock);
     int error = start(t);
@@ -190,4 +195,5 @@ void mpl_collector_thread_forget(void)
     for (unsigned i = 0; i < INSTANCES_MAX; i++)
         atomic_store(&instances[i], NULL);
     instances_lock = (struct mpl_lock){0};
+    mpl_stream_close_in_child();
 }

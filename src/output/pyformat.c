@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fixed.h"
 #include "base/utf8.h"
 #include "output/pattern_private.h"
 
@@ -105,9 +106,6 @@ bool mpl_pyformat_takes(char conversion, enum mpl_pytype type)
 
 /* ---- rendering ---- */
 
-/* Room for the digits of a double, its sign, point and exponent. */
-#define FLOAT_TEXT_MAX 40u
-
 /* Python's choice between the two notations. `digits` are all there are, with the point behind `before` of them. */
 static void append_notation(struct mpl_text *out, struct mpl_str digits, int before)
 {
@@ -139,9 +137,38 @@ static void append_notation(struct mpl_text *out, struct mpl_str digits, int bef
 /* 15 digits survive as text in every normal number, so that fewer never do with other digits; and 17 suffice. */
 static int first_precision(double magnitude) { return magnitude < 2.2250738585072014e-308 ? 1 : 15; }
 
+/* Most floats have few digits. 15 of them make an integer below 2^53, and that divided by a power of ten below 10^23 is
+ * one correctly rounded operation: if it gives the value back, no text with fewer digits but these, without zeros at
+ * the end, does. False: another number of digits, or another notation. */
+static bool append_short_float(struct mpl_text *out, double value)
+{
+    static const double powers[] = {1e-3, 1e-2, 1e-1, 1,    1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    const double *limit = powers, *power_of_0 = powers + 3;
+    unsigned precision = 18; /* below 0.001, where the first three are zeros */
+    struct mpl_fixed fixed;
+    uint64_t bits;
+    if (!(value >= 1e-4 && value < 1e14))
+        return false;
+    for (; value >= *limit; limit++)
+        precision--;
+    memcpy(&bits, &value, sizeof bits);
+    if (!mpl_fixed_of(&fixed, bits, precision))
+        return false;
+    uint64_t digits = fixed.whole * (uint64_t)power_of_0[precision] + fixed.places;
+    if ((double)digits / power_of_0[precision] != value)
+        return false;
+    for (; precision > 1 && fixed.places % 10 == 0; precision--)
+        fixed.places /= 10;
+    mpl_text_u64(out, fixed.whole);
+    mpl_text_char(out, '.');
+    mpl_text_padded(out, fixed.places, precision);
+    return true;
+}
+
 void mpl_pyformat_append_float(struct mpl_text *out, double value)
 {
-    char text[FLOAT_TEXT_MAX], digits[FLOAT_TEXT_MAX];
+    char text[MPL_PYFORMAT_FLOAT_MAX], digits[MPL_PYFORMAT_FLOAT_MAX];
     if (value != value) {
         mpl_text_str(out, MPL_STR("nan"));
         return;
@@ -153,6 +180,8 @@ void mpl_pyformat_append_float(struct mpl_text *out, double value)
         mpl_text_str(out, MPL_STR("inf"));
         return;
     }
+    if (append_short_float(out, value))
+        return;
     for (int precision = first_precision(value); precision <= 17; precision++) {
         snprintf(text, sizeof text, "%.*e", precision - 1, value);
         if (strtod(text, NULL) == value)
@@ -190,7 +219,7 @@ static void append_text(struct mpl_text *out, const struct mpl_pyformat_op *op, 
 /* %s and %r of anything but text: flags other than '-' mean nothing, and a precision cuts it. */
 static void append_word(struct mpl_text *out, const struct mpl_pyformat_op *op, const struct mpl_pyarg *arg)
 {
-    char buffer[FLOAT_TEXT_MAX];
+    char buffer[MPL_PYFORMAT_FLOAT_MAX];
     struct mpl_text t = {buffer, 0, sizeof buffer};
     switch (arg->type) {
     case MPL_PY_NONE: mpl_text_str(&t, MPL_STR("None")); break;

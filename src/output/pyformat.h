@@ -61,7 +61,9 @@ bool mpl_pyformat_takes(char conversion, enum mpl_pytype type);
 void mpl_pyformat_render(const struct mpl_pyformat *f, struct mpl_str format, const struct mpl_pyarg *args,
                          struct mpl_text *out);
 
-/* As repr of a float: the fewest digits that are read back as the same value. */
+/* As repr of a float: the fewest digits that are read back as the same value. MPL_PYFORMAT_FLOAT_MAX bytes at most:
+ * sign, 17 digits, zeros, point and exponent. */
+#define MPL_PYFORMAT_FLOAT_MAX 40u
 void mpl_pyformat_append_float(struct mpl_text *out, double value);
 
 #endif

@@ -128,9 +128,23 @@ static bool wait_until_ready(struct mpl_control *c, pid_t pid)
     return is_ready;
 }
 
+/* Helpers that die within a minute before a thread is taken instead: MPLOG_HELPER_DEATHS; 0: any number. */
+#define DEATHS_MAX 3
+
+static unsigned deaths_max(void)
+{
+    const char *wanted = mpl_os_is_set_id() ? NULL : getenv("MPLOG_HELPER_DEATHS");
+    return wanted && wanted[0] >= '0' && wanted[0] <= '9' ? (unsigned)(wanted[0] - '0') : DEATHS_MAX;
+}
+
+static bool is_helper_useful(const struct mpl_session *s, struct mpl_control *c)
+{
+    return wants_helper(&s->options) && !mpl_control_is_helper_doomed(c, mpl_clock_monotonic_ns(), deaths_max());
+}
+
 static int start(struct mpl_session *s, struct mpl_control *c, enum mpl_start how)
 {
-    pid_t pid = wants_helper(&s->options) ? spawn_helper(s) : -ENOENT;
+    pid_t pid = is_helper_useful(s, c) ? spawn_helper(s) : -ENOENT;
     if (pid >= 0 && (how != MPL_START_AND_WAIT || wait_until_ready(c, pid)))
         return 0;
     if (how == MPL_START_HELPER || mpl_crash_is_underway())
@@ -150,7 +164,10 @@ static bool claim_start(struct mpl_control *c)
     /* A claim in the future was made in another time namespace, and tells nothing. */
     if (claimed_ns <= now_ns && claimed_ns != 0 && now_ns - claimed_ns < CLAIM_NS)
         return false;
-    return atomic_compare_exchange_strong(&c->head.spawn_claim_ns, &claimed_ns, now_ns);
+    if (!atomic_compare_exchange_strong(&c->head.spawn_claim_ns, &claimed_ns, now_ns))
+        return false;
+    mpl_control_note_death(c, now_ns);
+    return true;
 }
 
 /* A descriptor of the session's control file: the one kept, or, where the host has closed it, a new one. */

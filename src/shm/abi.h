@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 /* Raised by every change of this file. Members and collector of one session must agree on it. */
-#define MPL_ABI_VERSION 3u
+#define MPL_ABI_VERSION 4u
 
 #define MPL_CONTROL_MAGIC 0x4c504d43u /* "CMPL" */
 #define MPL_SEGMENT_MAGIC 0x4c504d53u /* "SMPL" */
@@ -40,6 +40,7 @@
 #define MPL_ATTENTION_BITS 65536u /* rings that may go cold; 8 KiB, scanned in 0.3 us */
 #define MPL_OVERRIDES_MAX 64u     /* logger names with a session-wide level */
 #define MPL_OVERRIDE_NAME_MAX 120u
+#define MPL_DEATHS_KEPT 8u
 
 /* ---- control ---- */
 
@@ -116,7 +117,7 @@ enum mpl_loss {
 #define MPL_LOSERS_MAX 4u
 
 struct mpl_losers {
-    int64_t first_ns, last_ns; /* time of day of the first and the last of these losses */
+    int64_t first_ns, last_ns;        /* time of day of the first and the last of these losses */
     uint32_t process[MPL_LOSERS_MAX]; /* 0: none */
     int32_t error;                    /* errno; 0: not known */
     uint32_t reserved;
@@ -125,11 +126,11 @@ struct mpl_losers {
 
 /* For each record that was merged, one of the first three grows. */
 struct mpl_sink_account {
-    uint64_t records; /* in lines that were laid down; those not in the file yet are told by batch and stream */
-    uint64_t lost;    /* only here: this sink could not take them */
-    uint64_t skipped; /* not meant for this sink: its level, or the record's mask */
-    uint64_t bytes;   /* laid down, lines of our own included */
-    uint64_t untold;  /* losses that no line in this sink tells of yet */
+    uint64_t records;         /* in lines that were laid down; those not in the file yet are told by batch and stream */
+    uint64_t lost;            /* only here: this sink could not take them */
+    uint64_t skipped;         /* not meant for this sink: its level, or the record's mask */
+    uint64_t bytes;           /* laid down, lines of our own included */
+    uint64_t untold;          /* losses that no line in this sink tells of yet */
     struct mpl_losers losers; /* of these */
 };
 
@@ -165,11 +166,15 @@ struct mpl_control_head {
      * from the word it knows: one that has lost its lock notices, and REMOVED stays. Joiners read after they claimed a
      * slot (slot.c), both with seq_cst. */
     alignas(MPL_CACHE_LINE) _Atomic uint32_t state;
-    _Atomic uint32_t sink_count;                    /* release by who adds a sink, acquire by the collector */
-    _Atomic uint32_t collector_pid;                 /* for people and stat; never proof of life */
+    _Atomic uint32_t sink_count;    /* release by who adds a sink, acquire by the collector */
+    _Atomic uint32_t collector_pid; /* for people and stat; never proof of life. 0: it has ended in order */
     _Atomic uint32_t takeovers; /* collectors so far; a collector that finds it changed has been replaced and stops */
     _Atomic uint32_t collector_kind; /* enum mpl_collector_kind */
     _Atomic uint64_t spawn_claim_ns; /* CLOCK_MONOTONIC; who may start a collector now (spawn.c) */
+    /* When collectors were found dead, newest first; `takeovers` at the last time; starts in vain since then. By who
+     * has claimed to start one. */
+    _Atomic uint64_t death_ns[MPL_DEATHS_KEPT];
+    _Atomic uint32_t deaths_seen, starts;
     _Atomic uint64_t segment_serial; /* next seg<serial> */
     _Atomic uint32_t slots_used;     /* no slot from this one on has ever been claimed */
 

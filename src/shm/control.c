@@ -179,3 +179,34 @@ bool mpl_control_get_override(const struct mpl_control *c, uint32_t generation, 
     }
     return false;
 }
+
+/* ---- deaths ---- */
+
+/* One start in 100 ms at most (session/start.c): for some 5 s none has come up. */
+#define STARTS_MAX 50u
+
+void mpl_control_note_death(struct mpl_control *c, uint64_t now_ns)
+{
+    struct mpl_control_head *h = &c->head;
+    uint32_t takeovers = atomic_load(&h->takeovers);
+    if (mpl_state_of(atomic_load(&h->state)) == MPL_SESSION_NEW || atomic_load(&h->collector_pid) == 0)
+        return;
+    if (atomic_exchange(&h->deaths_seen, takeovers) == takeovers) {
+        atomic_fetch_add(&h->starts, 1); /* it may just be slow */
+        return;
+    }
+    atomic_store(&h->starts, 0);
+    for (unsigned i = MPL_DEATHS_KEPT; --i > 0;)
+        atomic_store(&h->death_ns[i], atomic_load(&h->death_ns[i - 1]));
+    atomic_store(&h->death_ns[0], now_ns);
+}
+
+bool mpl_control_is_helper_doomed(struct mpl_control *c, uint64_t now_ns, unsigned deaths_max)
+{
+    if (deaths_max > MPL_DEATHS_KEPT)
+        deaths_max = MPL_DEATHS_KEPT;
+    uint64_t first_ns = deaths_max ? atomic_load(&c->head.death_ns[deaths_max - 1]) : 0;
+    /* Times of another time namespace tell nothing. */
+    bool are_many = first_ns != 0 && first_ns <= now_ns && now_ns - first_ns < MPL_DEATHS_WITHIN_NS;
+    return are_many || atomic_load(&c->head.starts) >= STARTS_MAX;
+}

@@ -40,6 +40,15 @@ pid_t mpl_control_holder(int fd);
  * file. */
 bool mpl_control_has_collector(int fd);
 
+#define MPL_DEATHS_WITHIN_NS UINT64_C(60000000000) /* a minute */
+
+/* Where a collector is missing: notes that it has died, if that is news, or that its successor does not come up. By who
+ * has claimed to start one. */
+void mpl_control_note_death(struct mpl_control *c, uint64_t now_ns);
+
+/* Would another helper die, too? `deaths_max` have within a minute (0: that is no reason), or none comes up. */
+bool mpl_control_is_helper_doomed(struct mpl_control *c, uint64_t now_ns, unsigned deaths_max);
+
 /* Sets (or, with MPL_LEVEL_NOTSET, ends) the override for `name`. One thread of the process at a time; other processes
  * are kept out by the record lock on byte 1. 0, -ENOSPC, -ENAMETOOLONG, or -errno of fcntl; with a sentence. */
 int mpl_control_set_override(struct mpl_control *c, int fd, const char *name, int level);

@@ -86,7 +86,8 @@ class Folder:
 
 def environment(**more):
     e = {k: v for k, v in os.environ.items() if not k.startswith(("MPLOG_", "PYTHON"))}
-    e.update({"PYTHONPATH": FOLDER, "PYTHONDONTWRITEBYTECODE": "1"})
+    # Killed as often as a test likes, a helper follows the helper.
+    e.update({"PYTHONPATH": FOLDER, "PYTHONDONTWRITEBYTECODE": "1", "MPLOG_HELPER_DEATHS": "0"})
     e.update(more)
     return e
 

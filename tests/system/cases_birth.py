@@ -134,9 +134,10 @@ def daemon_that_logs_at_once_goes_on(t):
     check(t.check_log()["payloads"] == 1230)
 
 
-def check_capture(t, redirection):
+def check_capture(t, redirection, **options):
     """Shell: x=$(program that starts a daemon)."""
-    program = " ".join(f"'{a}'" for a in [t.bench.special, "captured", "1500", *t.options(log_to_stderr="true")])
+    arguments = [t.bench.special, "captured", "1500", *t.options(log_to_stderr="true", **options)]
+    program = " ".join(f"'{a}'" for a in arguments)
     began = time.monotonic()
     done = subprocess.run(["/bin/sh", "-c", f"x=$({program} {redirection}); echo \"$x\""], env=t.env, check=True,
                           capture_output=True, text=True)
@@ -156,6 +157,17 @@ def capture_of_stdout_ends_with_the_starter(t):
 
 def capture_of_stderr_ends_with_the_starter(t):
     check_capture(t, "2>&1")
+
+
+def capture_of_what_a_collector_thread_writes_ends_with_the_starter(t):
+    """Its descriptors are copied into the daemon, which logs, or does not."""
+    check_capture(t, "2>&1", collector="thread")
+    program = " ".join(f"'{a}'" for a in [t.bench.special, "silent", "1500",
+                                          *t.options(log_to_stderr="true", collector="thread")])
+    began = time.monotonic()
+    subprocess.run(["/bin/sh", "-c", f"x=$({program} 2>&1)"], env=t.env, check=True)
+    check(time.monotonic() - began < 1, "the capture waited for a daemon that never logs")
+    t.wait_until_gone(3)
 
 
 def files_are_closed_to_other_users(t):
@@ -188,5 +200,6 @@ CASES = (
     program_that_names_the_same_file_joins, program_that_names_no_file_joins,
     program_that_names_another_file_has_a_session_of_its_own, daemons_that_log_later_append_to_the_file,
     daemon_that_logs_at_once_goes_on, capture_of_stdout_ends_with_the_starter, capture_of_stderr_ends_with_the_starter,
+    capture_of_what_a_collector_thread_writes_ends_with_the_starter,
     files_are_closed_to_other_users,
 )

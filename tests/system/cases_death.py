@@ -250,7 +250,29 @@ def segment_that_is_truncated_costs_no_other_records(t):
     check("bytes were lost: the ring was damaged" in t.read_log(), "the damage is not told")
 
 
+def helper_that_dies_again_and_again_is_replaced_by_a_thread(t):
+    """Three times within a minute; what it had to write is written all the same, by a member, and a line says so."""
+    del t.env["MPLOG_HELPER_DEATHS"]
+    starter = t.produce("--processes", 1, "--threads", 2, "--records", -1, "--rate", 2000)
+    t.wait_for_calls(100)
+    for number in range(3):
+        kill(t.wait_for_collector())
+        wait_until(lambda: not t.collectors(), 5, "its death")
+        if number < 2:
+            t.wait_for_collector()
+    told = "the helper has died 3 times within a minute, a thread of process "
+    wait_until(lambda: told in t.read_log(), 5, told)
+    calls = t.returned()
+    t.wait_for_calls(calls + 2000)
+    check(not t.collectors(), "there is a helper again")
+    t.tell_producers_to_stop()
+    starter.wait()
+    found = t.check_log(foreign=1)
+    check(found["lost"] == 0 and t.read_log().count("the helper has died") == 1, found)
+
+
 CASES = (
+    helper_that_dies_again_and_again_is_replaced_by_a_thread,
     producers_killed_at_random_lose_nothing_they_logged, processes_killed_while_others_go_on_lose_nothing_they_logged,
     process_killed_while_it_joins_does_not_keep_the_session,
     collectors_killed_at_random_lose_nothing, collectors_killed_while_they_rotate_lose_nothing,

@@ -16,6 +16,7 @@
  *     special handoff COUNT TALLY OPTION...  two processes log in turn, a pipe between them; others log as well
  *     special half-joined DIR                dies while it joins the session in that folder
  *     special captured MS OPTION...          starts a daemon that logs after MS ms, and ends
+ *     special silent MS OPTION...            the same, and the daemon does not log
  *
  * cycles and churn say when they are done and wait for the end of stdin.
  */
@@ -451,7 +452,7 @@ static int run_half_joined(char **argv)
 
 /* ---- $(...) ---- */
 
-static int run_captured(char **argv)
+static int start_daemon(char **argv, bool is_silent)
 {
     set_up(argv + 1);
     mplog_warning(mplog_get_logger("test"), "starter");
@@ -460,14 +461,19 @@ static int run_captured(char **argv)
         int null = open("/dev/null", O_RDWR);
         for (int fd = 0; fd < 3; fd++)
             dup2(null, fd);
-        mplog_info(mplog_get_logger("test"), "daemon starts");
+        if (!is_silent)
+            mplog_info(mplog_get_logger("test"), "daemon starts");
         talk_sleep_ms(strtol(argv[0], NULL, 10));
-        mplog_info(mplog_get_logger("test"), "daemon ends");
+        if (!is_silent)
+            mplog_info(mplog_get_logger("test"), "daemon ends");
         exit(0);
     }
     puts("started");
     return 0;
 }
+
+static int run_captured(char **argv) { return start_daemon(argv, false); }
+static int run_silent(char **argv) { return start_daemon(argv, true); }
 
 int main(int argc, char **argv)
 {
@@ -480,7 +486,7 @@ int main(int argc, char **argv)
         {"zero", 0, run_zero},       {"heirs", 0, run_heirs},       {"levels", 0, run_levels},
         {"at-once", 2, run_at_once}, {"churn", 2, run_churn},       {"huge", 1, run_huge},
         {"handoff", 2, run_handoff}, {"captured", 1, run_captured}, {"half-joined", 1, run_half_joined},
-        {"switch", 2, run_switch},   {"errors", 1, run_errors},
+        {"switch", 2, run_switch},   {"silent", 1, run_silent},     {"errors", 1, run_errors},
     };
     numbered_init();
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {

@@ -165,7 +165,8 @@ class Test:
         self.running = []
         self.may_complain = False
         self.env = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
-        self.env.update(MPLOG_HELPER=bench.helper, MPLOG_RING_DIR=self.ring_dir)
+        # Killed as often as a test likes, a helper follows the helper.
+        self.env.update(MPLOG_HELPER=bench.helper, MPLOG_RING_DIR=self.ring_dir, MPLOG_HELPER_DEATHS="0")
 
     def size(self, quick, long):
         return self.bench.size(quick, long)
