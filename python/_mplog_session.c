@@ -186,6 +186,19 @@ static PyObject *session_options(PyObject *Py_UNUSED(module), PyObject *Py_UNUSE
                          decode(o->binding));
 }
 
+static PyObject *session_check(PyObject *Py_UNUSED(module), PyObject *dict)
+{
+    static struct mpl_options resolved; /* too large for small stacks; under the GIL */
+    struct options o;
+    if (!PyDict_Check(dict) || !read_options(&o, dict))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "options: a dict is expected");
+    int error = mpl_options_resolve(&resolved, &o.o, false);
+    release(&o);
+    if (error)
+        return raise(error);
+    Py_RETURN_NONE;
+}
+
 static PyObject *session_add_sink(PyObject *Py_UNUSED(module), PyObject *dict)
 {
     struct options o;
@@ -248,6 +261,8 @@ PyMethodDef mplpy_session_methods[] = {
     {"is_setup", session_is_setup, METH_NOARGS, "Is this process in a session, or will be with its next record?"},
     {"session_number", session_number, METH_NOARGS, "Changes with each session this process joins."},
     {"options", session_options, METH_NOARGS, "The session's options, resolved; None without one."},
+    {"check", session_check, METH_O,
+     "check(options): raises what add_sink would, but for what is there when it opens."},
     {"add_sink", session_add_sink, METH_O, "add_sink(options) -> its number"},
     {"set_level", session_set_level, METH_VARARGS, "set_level(name, level)"},
     {"session_variable", session_variable, METH_NOARGS, "MPLOG_SESSION, as the C library sees it."},

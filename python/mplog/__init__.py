@@ -26,6 +26,8 @@ __all__ = ["setup_logging", "get_logger", "shutdown_logging", "is_logging_setup"
            "Handler"]
 __version__ = _mplog.VERSION
 
+_WAIT_MAX_S = 10**6  # in ms it fits into a C int
+
 
 def setup_logging(level="INFO", log_file=None, log_to_stderr=True, format_string=None, date_format=None, file_mode="a",
                   file_encoding="utf-8", max_bytes=10 * 1024 * 1024, backup_count=5, *, style="%", force=False,
@@ -85,9 +87,14 @@ def is_logging_setup():
 def flush(timeout=5.0):
     """Waits until all records that any process of the session logged before now are written.
 
-    timeout: seconds. Returns False if it has expired; True at once where logging is not set up.
+    timeout: seconds, int or float. Returns False if it has expired; True at once where logging is not set up. Raises
+    TypeError or ValueError if timeout is no number of seconds.
     """
-    return _mplog.flush(max(0, int(timeout * 1000)))
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError("timeout: seconds are expected, not %r" % (timeout,))
+    if timeout != timeout:
+        raise ValueError("timeout: nan is no number of seconds")
+    return _mplog.flush(int(min(max(timeout, 0), _WAIT_MAX_S) * 1000))
 
 
 def set_level(name, level):

@@ -49,13 +49,15 @@ class Handler(logging.Handler):
     Without log_file: into the file and stderr that setup_logging was given. With log_file (str or path): into a file
     of its own, which other handlers and processes with equal arguments share; where no session exists yet, one is
     started. The arguments are those of setup_logging; the names and the order of RotatingFileHandler's are accepted, so
-    that dictConfig and fileConfig can use it.
+    that dictConfig and fileConfig can use it. delay and errors are accepted and mean nothing: the file is tried at
+    once, and what file_encoding cannot show is written as an escape.
 
     level, filters and formatter are honoured. An exact logging.Formatter is left to the collector where it can do the
     same; a subclass formats at the call. close() waits until everything is written; a record after that is taken as
     before. Thread-safe and fork-safe; holds no lock while it waits.
 
-    Raises ValueError or TypeError for wrong arguments, OSError if log_file cannot be opened.
+    Raises ValueError or TypeError for wrong arguments, and for those of a file without log_file; OSError if log_file
+    cannot be opened.
     """
 
     def __init__(self, log_file=None, file_mode="a", max_bytes=10 * 1024 * 1024, backup_count=5, file_encoding="utf-8",
@@ -69,7 +71,10 @@ class Handler(logging.Handler):
         self._default = None
         self._file = self._encoding = None
         log_file = log_file if log_file is not None else filename
-        if log_file is not None:
+        if log_file is None:
+            self._refuse_options_of_files(file_mode, max_bytes, backup_count, file_encoding, mode, maxBytes,
+                                          backupCount, encoding, escape, fsync)
+        else:
             from . import _setup
             self._file = _setup.check_options({
                 "log_file": log_file,
@@ -82,12 +87,19 @@ class Handler(logging.Handler):
                 "fsync": fsync,
             })
             self._encoding = _setup.settle_encoding(self._file)
+            _mplog.check(self._file)
             self._try_file()
             _setup.ensure_session()
 
+    @staticmethod
+    def _refuse_options_of_files(*given):
+        if given != ("a", 10 * 1024 * 1024, 5, "utf-8") + (None,) * 6:
+            raise ValueError("log_file: is missing; without it a handler writes where setup_logging says, and takes no "
+                             "option of a file")
+
     def _try_file(self):
         """Here is somebody who can be told that the file cannot be opened. Pipes and devices may block."""
-        path = self._file["log_file"]
+        path = os.fsdecode(self._file["log_file"])
         if os.path.isfile(path) or not os.path.exists(path) or os.path.isdir(path):
             with open(path, "ab"):
                 pass
