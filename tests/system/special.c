@@ -209,6 +209,22 @@ static int run_zero(char **argv)
     return 0;
 }
 
+/* A text that somebody else chose, wherever a text may stand. */
+static int run_say(char **argv)
+{
+    const char *text = argv[0];
+    set_up(argv + 1);
+    mplog_logger *log = mplog_get_logger("say");
+    mplog_info(log, "%s", text);
+    mplog_log_text(log, MPLOG_INFO, text, strlen(text));
+    mplog_info(mplog_get_logger(text), "its logger");
+    mplog_set_thread_name(text);
+    mplog_info(log, "its thread");
+    mplog_set_process_name(text);
+    mplog_info(log, "its process");
+    return 0;
+}
+
 static int run_heirs(char **argv)
 {
     char *arguments[] = {(char[]){"special"}, (char[]){"zero"}, NULL};
@@ -487,6 +503,7 @@ int main(int argc, char **argv)
         {"at-once", 2, run_at_once}, {"churn", 2, run_churn},       {"huge", 1, run_huge},
         {"handoff", 2, run_handoff}, {"captured", 1, run_captured}, {"half-joined", 1, run_half_joined},
         {"switch", 2, run_switch},   {"silent", 1, run_silent},     {"errors", 1, run_errors},
+        {"say", 1, run_say},
     };
     numbered_init();
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
