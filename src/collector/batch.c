@@ -40,7 +40,9 @@ static int map_file(struct mpl_sink *s, int fd)
 {
     struct stat st;
     uint64_t least = MPL_BATCH_DATA_OFFSET;
-    if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < least)
+    if (fstat(fd, &st) < 0)
+        return mpl_fail_errno(errno, "session file batch%u: cannot be examined", s->index);
+    if ((uint64_t)st.st_size < least)
         return mpl_fail(EPROTO, "session file batch%u: is damaged", s->index);
     struct mpl_batch *b = mpl_map(fd, 0, (uint64_t)st.st_size);
     if (!b)

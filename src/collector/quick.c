@@ -5,6 +5,7 @@
 
 #include "base/fixed.h"
 #include "output/escape.h"
+#include "output/pattern_private.h"
 
 /* Short texts are copied with a fixed length, an instruction or two: as many bytes can be read from any literal on, and
  * written behind any message. */
@@ -30,6 +31,8 @@ struct step {
     uint8_t kind;
     uint8_t unused_bits; /* of the word, above the type that the length modifier names; they may be anything */
     uint8_t precision;
+    uint8_t width; /* 0: none */
+    bool is_left, is_zero_padded;
 };
 
 struct mpl_quick {
@@ -79,7 +82,8 @@ static void add_literal(struct compiler *c, uint32_t from, uint32_t len)
     c->quick->room += len;
 }
 
-static void add_value(struct compiler *c, enum kind kind, unsigned unused_bits, unsigned precision)
+/* Returns the step, for a width to be filled in. */
+static struct step *add_value(struct compiler *c, enum kind kind, unsigned unused_bits, unsigned precision)
 {
     static const uint8_t room[] = {
         [SIGNED] = 1 + MPL_DIGITS_MAX,
@@ -98,6 +102,21 @@ static void add_value(struct compiler *c, enum kind kind, unsigned unused_bits, 
     s->unused_bits = (uint8_t)unused_bits;
     s->precision = (uint8_t)precision;
     c->quick->room += room[kind];
+    return s;
+}
+
+static bool is_text(enum kind kind) { return kind == STRING || kind == CHARACTER || kind == PYTHON_ANY; }
+
+/* False: that width goes the long way. */
+static bool add_width(struct compiler *c, struct step *s, int width, bool is_left, bool is_zero_padded)
+{
+    if (width > UINT8_MAX || (is_zero_padded && is_text((enum kind)s->kind)))
+        return false;
+    s->width = (uint8_t)(width > 0 ? width : 0);
+    s->is_left = is_left;
+    s->is_zero_padded = is_zero_padded && !is_left;
+    c->quick->room += s->width;
+    return true;
 }
 
 /* Texts are looked at once, here. Cut off between two values, a character or a colour sequence is not clean. */
@@ -133,14 +152,15 @@ static enum kind kind_of_c(const struct mpl_conversion *v)
 static bool add_c(struct compiler *c, const struct mpl_conversion *v, int *args)
 {
     enum kind kind = kind_of_c(v);
-    bool is_simple = v->flags == 0 && v->width < 0 && v->width_arg < 0 && v->precision_arg < 0 && v->arg == *args;
+    bool is_simple = (v->flags & ~(MPL_CFORMAT_LEFT | MPL_CFORMAT_ZERO)) == 0 && v->width_arg < 0 &&
+                     v->precision_arg < 0 && v->arg == *args;
     if (kind == NOTHING || !is_simple)
         return false;
     ++*args;
-    bool is_number = kind == SIGNED || kind == UNSIGNED || kind == HEX;
-    add_value(c, kind, is_number ? mpl_cformat_unused_bits(v->length) : 0,
-              v->precision < 0 ? 6 : (unsigned)v->precision);
-    return true;
+    bool is_integer = kind == SIGNED || kind == UNSIGNED || kind == HEX;
+    struct step *step = add_value(c, kind, is_integer ? mpl_cformat_unused_bits(v->length) : 0,
+                                  v->precision < 0 ? 6 : (unsigned)v->precision);
+    return add_width(c, step, v->width, v->flags & MPL_CFORMAT_LEFT, v->flags & MPL_CFORMAT_ZERO);
 }
 
 struct mpl_quick *mpl_quick_of_c(const struct mpl_cformat *f, struct mpl_str format)
@@ -162,7 +182,7 @@ struct mpl_quick *mpl_quick_of_c(const struct mpl_cformat *f, struct mpl_str for
 
 static enum kind kind_of_python(const struct mpl_pyformat_op *op)
 {
-    if (op->width > 0 || op->flags)
+    if (op->flags & ~(MPL_FLAG_LEFT | MPL_FLAG_ZERO))
         return NOTHING;
     if (op->conversion == 'f' || op->conversion == 'F')
         return op->precision <= (int)MPL_FIXED_PRECISION_MAX ? PYTHON_FIXED : NOTHING;
@@ -184,9 +204,9 @@ struct mpl_quick *mpl_quick_of_python(const struct mpl_pyformat *f, struct mpl_s
         if (op->conversion == '\0')
             continue;
         enum kind kind = kind_of_python(op);
-        is_good = kind != NOTHING;
-        if (is_good)
-            add_value(&c, kind, 0, op->precision < 0 ? 6 : (unsigned)op->precision);
+        is_good = kind != NOTHING &&
+                  add_width(&c, add_value(&c, kind, 0, op->precision < 0 ? 6 : (unsigned)op->precision), op->width,
+                            op->flags & MPL_FLAG_LEFT, op->flags & MPL_FLAG_ZERO);
     }
     return finish(&c, is_good);
 }
@@ -264,6 +284,25 @@ static inline char *put_value(char *to, const struct step *s, uint64_t word, enu
     }
 }
 
+/* What lies from `begin` to `end` becomes as wide as the step says; returns its new end. NULL: a text of more bytes
+ * than characters, whose width Python counts otherwise than C. */
+static char *widen(char *begin, char *end, const struct step *s)
+{
+    size_t len = (size_t)(end - begin), padding = s->width > len ? s->width - len : 0;
+    if (is_text((enum kind)s->kind) && !mpl_escape_is_plain((struct mpl_str){begin, len}))
+        return NULL;
+    if (padding == 0)
+        return end;
+    if (s->is_left) {
+        memset(end, ' ', padding);
+        return end + padding;
+    }
+    size_t sign = s->is_zero_padded && *begin == '-';
+    memmove(begin + sign + padding, begin + sign, len - sign);
+    memset(begin + sign, s->is_zero_padded ? '0' : ' ', padding);
+    return end + padding;
+}
+
 bool mpl_quick_append(const struct mpl_quick_message *m, struct mpl_text *out)
 {
     const struct mpl_quick *q = m->quick;
@@ -286,7 +325,10 @@ bool mpl_quick_append(const struct mpl_quick_message *m, struct mpl_text *out)
         if (s->kind == NOTHING)
             break;
         memcpy(&word, word_at, sizeof word);
+        char *begin = to;
         to = put_value(to, s, word, (enum mpl_pytype)(types & 15), &c);
+        if (to && __builtin_expect(s->width, 0))
+            to = widen(begin, to, s);
         if (!to)
             return false;
         types >>= 4;

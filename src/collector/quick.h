@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Messages as a list of steps that need no decisions: what nearly all of them are. A format whose conversions have no
- * flags, widths or surprises is compiled once into pieces of text and kinds of values; a record's message is then made
+ * Messages as a list of steps that need no decisions: what nearly all of them are. A format whose conversions hold
+ * no surprises is compiled once into pieces of text and kinds of values; a record's message is then made
  * straight from its body. Whatever else there is (other conversions, text that must be escaped, damage) is refused, and
  * goes the long way over struct mpl_record, which decides about everything: what is made here is what is made there.
  *

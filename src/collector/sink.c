@@ -30,8 +30,11 @@ static int read_description(struct description *d, int dir_fd, uint32_t index)
     if (fd < 0)
         return fd;
     ssize_t n = read(fd, d->text, sizeof d->text);
+    int error = errno;
     close(fd);
-    if (n <= 0 || n == (ssize_t)sizeof d->text)
+    if (n < 0)
+        return mpl_fail_errno(error, "session file %s: cannot be read", name);
+    if (n == 0 || n == (ssize_t)sizeof d->text)
         return mpl_fail(EPROTO, "session file %s: is damaged", name);
     d->len = (size_t)n;
     struct mpl_str text = {d->text, d->len};
@@ -49,6 +52,8 @@ static int open_looks(struct mpl_sink *s, const struct description *d)
     const struct mplog_options *o = &d->options.o;
     s->format_string = copy_or_null(o->format_string);
     s->date_format = copy_or_null(o->date_format);
+    if ((o->format_string && !s->format_string) || (o->date_format && !s->date_format))
+        return mpl_fail(ENOMEM, "sink %u: out of memory", s->index);
     s->escape = !o->escape                         ? MPL_ESCAPE_CONTROL
                 : strcmp(o->escape, "strict") == 0 ? MPL_ESCAPE_STRICT
                 : strcmp(o->escape, "none") == 0   ? MPL_ESCAPE_NONE
@@ -88,6 +93,8 @@ static int open_batch(struct mpl_sink *s, const struct description *d, int dir_f
         .newline = {s->newline, newline.len},
         .sync_when_left = s->fsync != MPL_FSYNC_NEVER,
     };
+    if (!s->file_options.path)
+        return mpl_fail(ENOMEM, "sink %u: out of memory", s->index);
     uint64_t mode = mpl_options_find_number((struct mpl_str){d->text, d->len}, "mode");
     s->create_mode = mode ? (unsigned)mode & 0777 : 0600;
     int error = mpl_batch_open(s, dir_fd, batch_seq);

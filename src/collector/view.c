@@ -44,11 +44,20 @@ static int open_segment(struct mpl_member_view *m, int dir_fd, uint64_t *size)
     }
     if (fd < 0)
         return fd;
+    if (fstat(fd, &st) < 0) {
+        int error = errno;
+        if (fd != m->segment_fd)
+            close(fd);
+        return -error;
+    }
     if (may_be_kept(fd))
         m->segment_fd = fd;
-    *size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+    *size = (uint64_t)st.st_size;
     return fd;
 }
+
+/* Of a segment that could not be opened. True: it is not there, or not ours; what else there is may be over soon. */
+static bool is_lasting(int error) { return error == -ENOENT || error == -EPERM; }
 
 static void close_segment(const struct mpl_member_view *m, int fd)
 {
@@ -210,7 +219,7 @@ uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t bat
         return 0;
     int fd = open_segment(m, dir_fd, &size);
     if (fd < 0) {
-        m->is_short = mpl_os_is_shortage(fd);
+        m->is_short = !is_lasting(fd);
         return 0;
     }
     /* Each lies behind the one before: a chain that does not is damaged, and could be endless, or map every page of the
@@ -332,7 +341,7 @@ static bool map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
     uint64_t size;
     int fd = open_segment(m, dir_fd, &size);
     if (fd < 0)
-        return !mpl_os_is_shortage(fd);
+        return is_lasting(fd);
     m->head_bytes = mpl_os_page_round(sizeof *m->head);
     errno = 0;
     m->head = map_range(fd, size, 0, m->head_bytes);

@@ -14,7 +14,7 @@ from support import check, read_bytes  # noqa: E402
 class Gate:
     """In the test's folder. `for_collector`: the helper of its sessions goes through it; else the victim's own word."""
 
-    def __init__(self, t, for_collector, environment=()):
+    def __init__(self, t, for_collector, environment=(), is_traced=True):
         self.t = t
         self.dir = os.path.join(t.dir, "gate")
         if os.path.isdir(self.dir):
@@ -23,6 +23,9 @@ class Gate:
         os.mkfifo(os.path.join(self.dir, "go"))
         self.programs = os.path.join(os.path.dirname(t.bench.helper), "tests", "torture")
         os.symlink(os.path.join(self.programs, "stub"), os.path.join(self.dir, "mplog"))
+        if not is_traced:
+            with open(os.path.join(self.dir, "alone"), "wb"):
+                pass
         os.symlink(t.bench.helper, os.path.join(self.dir, "real"))
         with open(os.path.join(self.dir, "environment"), "w", encoding="utf-8") as f:
             f.writelines(line + "\n" for line in environment)

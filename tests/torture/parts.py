@@ -3,7 +3,9 @@
 import re
 
 import failing_calls
+import failing_memory
 import kill_points
+import matrix
 
 
 class Part:
@@ -37,4 +39,14 @@ def call_part(name):
                 lambda t, item: failing_calls.run(t, name, item), "failures", quick)
 
 
-PARTS = [kill_part(name) for name in kill_points.NAMES] + [call_part(name) for name in failing_calls.TARGETS]
+def memory_part(name):
+    def quick(t):
+        return t.random.sample(failing_memory.items(t, name), 5)
+    return Part(f"failing memory: {name}", lambda t: failing_memory.items(t, name),
+                lambda t, item: failing_memory.run(t, name, item), "failures",
+                None if "thread" in name else quick)  # whose set-up waits its five seconds
+
+
+PARTS = [Part("kill matrix", matrix.items, matrix.run, "rounds", sum_up=matrix.sum_up)]
+PARTS += [kill_part(name) for name in kill_points.NAMES] + [call_part(name) for name in failing_calls.TARGETS]
+PARTS += [memory_part(name) for name in failing_memory.TARGETS]

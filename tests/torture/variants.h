@@ -26,7 +26,7 @@ struct variants {
     }
 
 static const struct variants variants[] = {
-    MAY_FAIL(openat, EMFILE, ENOENT, EACCES, ENOMEM, EINTR, ENOSPC, EROFS),
+    MAY_FAIL(openat, EMFILE, EACCES, ENOMEM, EINTR, ENOSPC, EROFS),
     MAY_FAIL(open, EMFILE, ENOENT, EACCES),
     MAY_FAIL(read, EIO, EINTR, SHORT),
     MAY_FAIL(pread64, EIO, EINTR, SHORT),
@@ -37,7 +37,7 @@ static const struct variants variants[] = {
     MAY_FAIL(writev, ENOSPC, EIO, EINTR),
     MAY_FAIL(close, EIO, EINTR),
     MAY_FAIL(fstat, ENOMEM),
-    MAY_FAIL(newfstatat, EACCES, ENOMEM, ENOENT),
+    MAY_FAIL(newfstatat, EACCES, ENOMEM),
     MAY_FAIL(statx, EACCES, ENOMEM),
     MAY_FAIL(fstatfs, ENOSYS, EIO),
     MAY_FAIL(statfs, ENOSYS, EACCES),

@@ -127,24 +127,24 @@ static void compare(const struct mpl_quick *quick, struct mpl_str long_way)
 
 static void add_random_c_conversion(void)
 {
-    static const char *const integers[] = {"%d",   "%i",  "%u",  "%x",    "%ld",  "%lu", "%hhd", "%hu", "%zx",
-                                           "%llu", "%jd", "%5d", "%-4u|", "%.3d", "%+d", "%X",   "%o",  "%#x"};
-    static const char *const floats[] = {"%f", "%.2f", "%.0f", "%.19f", "%F", "%8.3f", "%e", "%g"};
-    static const char *const texts[] = {"%s", "%s", "%s", "%10s", "%.3s"};
+    static const char *const integers[] = {"%d",  "%i",  "%u",   "%x",    "%ld",  "%lu",  "%hhd", "%hu", "%zx", "%llu",
+                                           "%jd", "%5d", "%08d", "%-4u|", "%04x", "%.3d", "%+d",  "%X",  "%o",  "%#x"};
+    static const char *const floats[] = {"%f", "%.2f", "%.0f", "%.19f", "%F", "%8.3f", "%09.1f", "%-9.2f|", "%e", "%g"};
+    static const char *const texts[] = {"%s", "%s", "%s", "%10s", "%-12s|", "%.3s"};
     switch (random_below(4)) {
     case 0:
-        format_add(floats[random_below(8)]);
+        format_add(floats[random_below(sizeof floats / sizeof floats[0])]);
         body_word(random_double());
         break;
     case 1:
-        format_add(texts[random_below(5)]);
+        format_add(texts[random_below(sizeof texts / sizeof texts[0])]);
         body_text(random_text());
         break;
     case 2:
         format_add("%c");
         body_word(random_below(3) ? 32 + random_below(95) : random_bits());
         break;
-    default: format_add(integers[random_below(18)]); body_word(random_number());
+    default: format_add(integers[random_below(sizeof integers / sizeof integers[0])]); body_word(random_number());
     }
 }
 
@@ -206,8 +206,9 @@ static void add_random_argument(char conversion)
 
 static void add_random_python_conversion(void)
 {
-    static const char *const conversions[] = {"%s", "%d", "%f", "%.2f", "%5d", "%-8s", "%r", "%.3s", "%x", "%.0f"};
-    const char *conversion = conversions[random_below(10)];
+    static const char *const conversions[] = {"%s",   "%d",     "%f", "%.2f", "%5d", "%05d",
+                                              "%-8s", "%08.2f", "%r", "%.3s", "%x",  "%.0f"};
+    const char *conversion = conversions[random_below(sizeof conversions / sizeof conversions[0])];
     format_add(conversion);
     add_random_argument(conversion[strlen(conversion) - 1]);
 }
