@@ -232,6 +232,8 @@ bool stage_take_over(void)
     if (control_fd >= 0 && mpl_collector_init(c, hand_session.dir, fd, control_fd, &candidates) == 0)
         return true;
     if (control_fd >= 0)
+        mpl_collector_fini(c);
+    if (control_fd >= 0)
         close(control_fd);
     if (fd >= 0)
         close(fd);
