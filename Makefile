@@ -23,12 +23,13 @@ PEERS := c++:g++ /usr/include/spdlog/spdlog.h:libspdlog-dev /usr/include/log4cpl
 	/usr/lib/python3/dist-packages/$(subst -,_,$(p))*:python3-$(p))
 # What mplog is run inside of by `make hosts`, as /usr/bin/python3 has it.
 PACKAGES := /usr/lib/python3/dist-packages
-HOSTS := $(PACKAGES)/gunicorn:python3-gunicorn $(PACKAGES)/celery:python3-celery $(PACKAGES)/django:python3-django \
-	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/_pytest:python3-pytest \
-	$(PACKAGES)/xdist:python3-pytest-xdist $(PACKAGES)/joblib:python3-joblib
+QUICK_HOSTS := $(PACKAGES)/gunicorn:python3-gunicorn $(PACKAGES)/_pytest:python3-pytest \
+	$(PACKAGES)/xdist:python3-pytest-xdist
+HOSTS := $(QUICK_HOSTS) $(PACKAGES)/celery:python3-celery $(PACKAGES)/django:python3-django \
+	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/joblib:python3-joblib
 TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps \
 	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite mypy:mypy \
-	/usr/lib/python3/dist-packages/uvloop:python3-uvloop
+	$(PACKAGES)/uvloop:python3-uvloop $(QUICK_HOSTS)
 
 all:
 	@$(call need,to build mplog,$(BUILD_TOOLS))

@@ -43,7 +43,7 @@ def stderr_of_process():
     return stream, False
 
 
-class Handler(logging.Handler):
+class Handler(_mplog.HandlerBase):
     """Puts records into shared memory, from where they are written in order with those of all other processes.
 
     Without log_file: into the file and stderr that setup_logging was given. With log_file (str or path): into a file
@@ -164,8 +164,8 @@ class Handler(logging.Handler):
 
     # ---- what logging calls ----
 
-    def handle(self, record):
-        """As logging.Handler.handle, without a lock: the rings need none."""
+    def _handle(self, record):
+        """What handle() does where it is not as simple as mostly."""
         passed = self.filter(record)
         if isinstance(passed, logging.LogRecord):
             record = passed
