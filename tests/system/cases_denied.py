@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Unlicense
-"""Where logging cannot work as it should: system calls that a filter refuses, no descriptors, no processes, no directory
-for rings. A helper, else a thread, else stderr, with a line that says why; the program runs on."""
+"""Where logging cannot work as it should: system calls that a filter refuses, no descriptors, no processes. A helper,
+else a thread, else stderr, with a line that says why; the program runs on."""
 import errno
 import os
 import shutil
