@@ -23,7 +23,6 @@ from test_instructions import BASELINE, OTHER, SAME, TUNABLES, judge, tools  # n
 PYTHON = "/usr/bin/python3"
 PORTIONS, PORTION = 10, 100
 DEFAULT, CALLER = None, "%(asctime)s %(pathname)s:%(lineno)d %(funcName)s %(processName)s %(threadName)s %(message)s"
-LOOP = (DEFAULT, "pass")
 WHAT = {
     "disabled": ("a disabled call", DEFAULT, 'log.debug("a constant message")'),
     "constant": ("a call with a constant message", DEFAULT, 'log.info("a constant message")'),
@@ -38,16 +37,15 @@ sys.path.insert(0, %r)
 import mplog
 mplog.setup_logging(log_file="app.log", log_to_stderr=False, format_string=%r)
 mark = mplog._mplog.force_slow
-def portion(log):
-    for i in range(%d):
-        %s
 log = mplog.get_logger("a.b")
-for _ in range(20):
-    portion(log)
+for call in %r:
+    exec("def portion(log):\\n for i in range(%d):\\n  " + call)
+    for _ in range(20):
+        portion(log)
+    for _ in range(%d):
+        mark(False)
+        portion(log)
 mark(False)
-for _ in range(%d):
-    portion(log)
-    mark(False)
 """
 
 
@@ -55,11 +53,11 @@ def identity():
     return dict(tools(), python=sys.version)
 
 
-def count(form, call):
-    """Instructions of one call with what is around it: the median of all portions, since on a busy machine some call
-    looks after the collector."""
+def count(form, calls):
+    """Instructions of each of these calls with what is around it: the median of all portions, since on a busy machine
+    some call looks after the collector."""
     with support.Folder() as folder:
-        program = PROGRAM % (support.FOLDER, form, PORTION, call, PORTIONS)
+        program = PROGRAM % (support.FOLDER, form, calls, PORTION, PORTIONS)
         command = ["valgrind", "--tool=callgrind", "--dump-before=force_slow", "--callgrind-out-file=out", PYTHON, "-c",
                    program]
         env = dict(os.environ, GLIBC_TUNABLES=TUNABLES, PYTHONHASHSEED="0", MPLOG_RING_DIR=folder.rings)
@@ -69,19 +67,23 @@ def count(form, call):
         for path in glob.glob(folder.file("out.*")):
             with open(path, encoding="utf-8") as f:
                 totals[int(path.rsplit(".", 1)[1])] = sum(int(l.split()[1]) for l in f if l.startswith("totals:"))
-    portions = [totals[part] for part in sorted(totals)[1:PORTIONS + 1]]
-    if done.returncode or len(portions) < PORTIONS:
+    portions = [totals[part] for part in sorted(totals)[1:]]  # the first is what came before
+    if done.returncode or len(portions) < PORTIONS * len(calls):
         raise support.Failure("status %d, %d portions: %s" % (done.returncode, len(portions), done.stdout[-500:]))
-    return statistics.median(portions) / PORTION
+    return [statistics.median(portions[i * PORTIONS:(i + 1) * PORTIONS]) / PORTION for i in range(len(calls))]
 
 
-_loop = []
+_counts = {}
 
 
 def count_call(name):
-    if not _loop:
-        _loop.append(count(*LOOP))
-    return count(*WHAT[name][1:]) - _loop[0]
+    """Without the loop around it. One run for all calls with the same format: starting takes longer than counting."""
+    form = WHAT[name][1]
+    if name not in _counts:
+        names = [other for other in WHAT if WHAT[other][1] == form]
+        loop, *found = count(form, ["pass"] + [WHAT[other][2] for other in names])
+        _counts.update((other, total - loop) for other, total in zip(names, found))
+    return _counts[name]
 
 
 def compare(name, baseline):
