@@ -2,6 +2,7 @@
 """What tools/torture runs, in this order."""
 import re
 
+import disturb
 import failing_calls
 import failing_memory
 import kill_points
@@ -48,5 +49,7 @@ def memory_part(name):
 
 
 PARTS = [Part("kill matrix", matrix.items, matrix.run, "rounds", sum_up=matrix.sum_up)]
-PARTS += [kill_part(name) for name in kill_points.NAMES] + [call_part(name) for name in failing_calls.TARGETS]
+PARTS += [kill_part(name) for name in kill_points.NAMES]
+PARTS += [Part("disturbances", disturb.items, disturb.run, "rounds", disturb.quick_items)]
+PARTS += [call_part(name) for name in failing_calls.TARGETS]
 PARTS += [memory_part(name) for name in failing_memory.TARGETS]
