@@ -23,12 +23,13 @@ PEERS := c++:g++ /usr/include/spdlog/spdlog.h:libspdlog-dev /usr/include/log4cpl
 	/usr/lib/python3/dist-packages/$(subst -,_,$(p))*:python3-$(p))
 # What mplog is run inside of by `make hosts`, as /usr/bin/python3 has it.
 PACKAGES := /usr/lib/python3/dist-packages
-HOSTS := $(PACKAGES)/gunicorn:python3-gunicorn $(PACKAGES)/celery:python3-celery $(PACKAGES)/django:python3-django \
-	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/_pytest:python3-pytest \
-	$(PACKAGES)/xdist:python3-pytest-xdist $(PACKAGES)/joblib:python3-joblib
+QUICK_HOSTS := $(PACKAGES)/gunicorn:python3-gunicorn $(PACKAGES)/_pytest:python3-pytest \
+	$(PACKAGES)/xdist:python3-pytest-xdist
+HOSTS := $(QUICK_HOSTS) $(PACKAGES)/celery:python3-celery $(PACKAGES)/django:python3-django \
+	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/joblib:python3-joblib
 TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps \
 	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite mypy:mypy \
-	/usr/lib/python3/dist-packages/uvloop:python3-uvloop
+	$(PACKAGES)/uvloop:python3-uvloop $(QUICK_HOSTS)
 
 all:
 	@$(call need,to build mplog,$(BUILD_TOOLS))
@@ -63,19 +64,19 @@ hosts: all
 lint: all
 	@tools/lint $(BUILD)
 
-# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer; those that measure stacks are left out.
 asan:
 	@$(call need,to build mplog,$(BUILD_TOOLS))
 	@tools/configure build-asan -Db_sanitize=address,undefined
 	@ninja -C build-asan
-	@tools/run-suites build-asan unit system fuzz
+	@SLOWER=4 tools/run-suites build-asan unit threads system fuzz
 
 # Producers and collector as threads on one mapping: ThreadSanitizer is blind across mappings and processes.
 tsan:
 	@$(call need,to build mplog,$(BUILD_TOOLS))
 	@tools/configure build-tsan -Db_sanitize=thread
 	@ninja -C build-tsan
-	@tools/run-suites build-tsan threads
+	@SLOWER=4 tools/run-suites build-tsan threads unit
 
 musl:
 	@$(call need,to build mplog with musl,$(BUILD_TOOLS) musl-gcc:musl-tools)
@@ -90,14 +91,14 @@ arm64:
 		/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross qemu-aarch64:qemu-user)
 	@tools/configure build-arm64 --cross-file tools/arm64.ini
 	@ninja -C build-arm64
-	@tools/run-suites build-arm64 unit threads fuzz
+	@SLOWER=4 tools/run-suites build-arm64 unit threads fuzz
 
 # SECONDS for each target of fuzz/, two at a time; TARGETS="record pattern" for some of them.
 SECONDS ?= 600
 TARGETS ?=
 LIBFUZZER := /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a:libclang-rt-dev
 fuzz:
-	@$(call need,to build mplog and fuzz it,$(BUILD_TOOLS) clang:clang '$(LIBFUZZER)')
+	@$(call need,to build mplog and fuzz it,$(BUILD_TOOLS) clang:clang llvm-cov:llvm '$(LIBFUZZER)')
 	@tools/fuzz --seconds '$(SECONDS)' $(TARGETS)
 
 # About an hour; goes on where it was interrupted. TORTURE="--only PART --seed N ...", or --again: see tools/torture.
@@ -116,4 +117,4 @@ install: all
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir '$(DESTDIR)')
 
 clean:
-	@rm -rf build build-asan build-tsan build-musl build-arm64 build-clang build-fuzz
+	@rm -rf build build-asan build-tsan build-musl build-arm64 build-clang build-fuzz build-coverage

@@ -12,6 +12,7 @@
  *     truncate <file> <bytes>       shorter or longer
  *     remove <file>
  *     fifo <file>                   a FIFO in the place of the file
+ *     link <file>                   a symbolic link to the log there
  *     put <hex>                     published in ring 0, as its producer would
  *     message <text>                a TEXT record there
  *     log <text>                    somebody else writes into the log file

@@ -397,6 +397,9 @@ static void run_on_file(struct mpl_str command, struct mpl_str line)
     } else if (mpl_str_equal(command, MPL_STR("fifo"))) {
         unlinkat(stage_dir_fd, stage_names[f], 0);
         FUZZ_CHECK(mkfifoat(stage_dir_fd, stage_names[f], 0600) == 0);
+    } else if (mpl_str_equal(command, MPL_STR("link"))) {
+        unlinkat(stage_dir_fd, stage_names[f], 0);
+        FUZZ_CHECK(symlinkat(stage_log_path, stage_dir_fd, stage_names[f]) == 0);
     }
 }
 

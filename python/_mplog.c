@@ -179,7 +179,7 @@ static int execute(PyObject *module)
     if (!is_begun && wait_at_end() < 0)
         return -1;
     is_begun = true;
-    if (mplpy_logger_add_types(module) < 0 || add_fields(module) < 0 ||
+    if (mplpy_logger_add_types(module) < 0 || mplpy_handler_add_type(module) < 0 || add_fields(module) < 0 ||
         PyModule_AddFunctions(module, mplpy_session_methods) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "VERSION", mplog_version());

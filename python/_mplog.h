@@ -11,6 +11,7 @@
  *     _mplog_format.c  formats, and which arguments may travel as they are
  *     _mplog_caller.c  the call site
  *     _mplog_names.c   thread, process and task
+ *     _mplog_handler.c where they arrive
  *     _mplog_emit.c    LogRecords that were born elsewhere
  *     _mplog_write.c   laying a record down in the ring, or waiting for room
  *     _mplog_text.c    str to UTF-8
@@ -41,15 +42,15 @@
 
 /* clang-format off */
 #define MPLPY_NAMES(X) \
-    X(_active) X(_cache) X(_clear_cache) X(_current_process) X(_fields) X(_is_fast) X(_levelToName) X(_log) \
-    X(_logRecordFactory) X(_name) X(_session) X(_sinks) X(_srcfile) X(__class__) X(__dict__) X(__init__) X(asctime) \
-    X(asyncio) X(callHandlers) X(converter) X(created) X(critical) X(current_process) X(current_task) \
+    X(_active) X(_cache) X(_clear_cache) X(_current_process) X(_fields) X(_handle) X(_is_fast) X(_levelToName) X(_log) \
+    X(_logRecordFactory) X(_name) X(_session) X(_sinks) X(_srcfile) X(__class__) X(__dict__) X(__init__) X(args) \
+    X(asctime) X(asyncio) X(callHandlers) X(converter) X(created) X(critical) X(current_process) X(current_task) \
     X(current_thread) X(debug) X(default_msec_format) X(default_time_format) X(disabled) X(emit) X(error) \
     X(exc_info) X(exc_text) X(exception) X(extra) X(filename) X(filter) X(filters) X(findCaller) X(format) \
     X(formatException) X(formatMessage) X(formatStack) X(formatTime) X(Formatter) X(funcName) X(getEffectiveLevel) \
     X(getLevelName) X(getMessage) X(get_ident) X(get_name) X(handle) X(handlers) X(info) X(isEnabledFor) X(level) \
     X(levelname) X(levelno) X(lineno) X(log) X(logAsyncioTasks) X(logMultiprocessing) X(logProcesses) X(logThreads) \
-    X(LogRecord) X(makeRecord) X(manager) X(message) X(module) X(msecs) X(multiprocessing) X(name) X(parent) \
+    X(LogRecord) X(makeRecord) X(manager) X(message) X(module) X(msecs) X(msg) X(multiprocessing) X(name) X(parent) \
     X(pathname) X(process) X(processName) X(propagate) X(stack_info) X(stacklevel) X(taskName) X(thread) \
     X(threadName) X(usesTime) X(warning)
 /* clang-format on */
@@ -468,13 +469,28 @@ int mplpy_log_keywords(PyObject *const *values, PyObject *names, int *skip);
 
 int mplpy_log_init(PyObject *logging);
 
+/* This thread has written to this session before. */
+static inline bool mplpy_is_attached(void)
+{
+    const struct mpl_producer *p = mpl_thread.producer;
+    return p && p->epoch == atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed);
+}
+
 /* ---- _mplog_logger.c ---- */
 
 int mplpy_logger_init(PyObject *logging);
 int mplpy_logger_add_types(PyObject *module);
 
+/* A class derived from `base` that adds no bytes, with those methods. `setattro`: NULL: the base's. */
+PyObject *mplpy_make_type(const char *name, PyObject *base, PyMethodDef *methods, setattrofunc setattro,
+                          const char *doc);
+
 /* Has the session's set of overridden levels changed since we looked? Then caches are cleared. -1: raised. */
 int mplpy_logger_sync_levels(void);
+
+/* ---- _mplog_handler.c ---- */
+
+int mplpy_handler_add_type(PyObject *module);
 
 /* ---- _mplog_emit.c ---- */
 

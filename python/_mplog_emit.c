@@ -188,10 +188,25 @@ static int add_stack(struct mplpy_call *c, PyObject *dict)
 
 /* ---- the whole ---- */
 
+/* What getMessage returns; a new reference. NULL: raised. */
+static PyObject *message_of(PyObject *record, PyObject *dict)
+{
+    PyObject *msg = PyDict_GetItem(dict, mplpy_name.msg), *args = PyDict_GetItem(dict, mplpy_name.args);
+    bool is_plain = msg && args && mplpy_is_text(msg) && (args == Py_None || PyTuple_CheckExact(args)) &&
+                    Py_IS_TYPE(record, (PyTypeObject *)mplpy_record_class) && mplpy_world_is_standard();
+    if (!is_plain)
+        return PyObject_CallMethodObjArgs(record, mplpy_name.getMessage, NULL);
+    if (args == Py_None || PyTuple_GET_SIZE(args) == 0) {
+        Py_INCREF(msg);
+        return msg;
+    }
+    return PyUnicode_Format(msg, args);
+}
+
 /* 1; 0: to be formatted; -1: raised. */
 static int take_over(struct mplpy_call *c, PyObject *record, PyObject *dict, unsigned need)
 {
-    PyObject *message = PyObject_CallMethodObjArgs(record, mplpy_name.getMessage, NULL);
+    PyObject *message = message_of(record, dict);
     if (!message)
         return -1;
     int result = PyObject_SetAttr(record, mplpy_name.message, message) < 0

@@ -177,19 +177,12 @@ static int write_call(struct mplpy_call *c, int skip, bool has_caller, PyObject 
     return result;
 }
 
-/* This thread has written to this session before. */
-static bool is_attached(void)
-{
-    const struct mpl_producer *p = mpl_thread.producer;
-    return p && p->epoch == atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed);
-}
-
 int mplpy_log(struct mplpy_state *s, PyObject *level_object, int level, int skip, PyObject *msg, PyObject *const *args,
               Py_ssize_t count)
 {
     struct mplpy_call c;
     unsigned need = s->need;
-    if (mplpy_unlikely(!is_attached())) {
+    if (mplpy_unlikely(!mplpy_is_attached())) {
         unsigned generation = mplpy_generation;
         if (!mplpy_session_ensure() || generation != mplpy_generation)
             return 0;

@@ -459,13 +459,14 @@ static PyMethodDef logger_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Adds no bytes: the size is that of the base, which differs from version to version. */
-static PyTypeObject *make_type(const char *name, PyObject *base)
+/* The size is that of the base, which differs from version to version. */
+PyObject *mplpy_make_type(const char *name, PyObject *base, PyMethodDef *methods, setattrofunc setattro,
+                          const char *doc)
 {
     PyType_Slot slots[] = {
-        {Py_tp_methods, logger_methods},
-        {Py_tp_setattro, (void *)logger_setattro},
-        {Py_tp_doc, (void *)(uintptr_t) "A logger whose records go into shared memory."},
+        {Py_tp_methods, methods},
+        {Py_tp_doc, (void *)(uintptr_t)doc},
+        {setattro ? Py_tp_setattro : 0, (void *)setattro},
         {0, NULL},
     };
     PyType_Spec spec = {
@@ -477,7 +478,13 @@ static PyTypeObject *make_type(const char *name, PyObject *base)
     PyObject *bases = PyTuple_Pack(1, base);
     PyObject *type = bases ? PyType_FromSpecWithBases(&spec, bases) : NULL;
     Py_XDECREF(bases);
-    return (PyTypeObject *)type;
+    return type;
+}
+
+static PyTypeObject *make_type(const char *name, PyObject *base)
+{
+    return (PyTypeObject *)mplpy_make_type(name, base, logger_methods, logger_setattro,
+                                           "A logger whose records go into shared memory.");
 }
 
 int mplpy_logger_init(PyObject *logging)

@@ -2,10 +2,11 @@
 """uvicorn --workers 2 --log-config uvicorn_log.json uvicorn_app:app - server, access log and application in one file.
 
 `python uvicorn_app.py` does the same without a JSON file. uvicorn starts its workers by spawn, and each configures its
-loggers from log_config; these do not propagate, so each names the handler. Without log_config uvicorn's lines go to its
-own stderr, and the application's to the log.
+loggers from log_config; these do not propagate, so each names the handler. An application that calls setup_logging
+leaves the root logger's handler out, or its lines come twice, as with any two handlers.
 """
 import asyncio
+import os
 from typing import Any
 
 import uvicorn
@@ -36,4 +37,5 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 if __name__ == "__main__":
-    uvicorn.run("uvicorn_app:app", workers=2, log_config=LOG_CONFIG)
+    uvicorn.run("uvicorn_app:app", workers=2, port=int(os.environ.get("PORT", "8000")),
+                log_config=LOG_CONFIG)

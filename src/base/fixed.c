@@ -27,6 +27,8 @@ static const uint64_t powers_of_ten[MPL_FIXED_PRECISION_MAX + 1] = {
     10000000000000000000u,
 };
 
+static inline int compare_half(unsigned __int128 rest, unsigned __int128 half) { return (rest > half) - (rest < half); }
+
 /* Rounds the exact value: mantissa * 2^-shift has (mantissa mod 2^shift) / 2^shift behind the point; times
  * 10^precision that is an integer, `places`, and a rest, and nothing is lost on the way. */
 bool mpl_fixed_of(struct mpl_fixed *fixed, uint64_t bits, unsigned precision)
@@ -43,12 +45,19 @@ bool mpl_fixed_of(struct mpl_fixed *fixed, uint64_t bits, unsigned precision)
     fixed->places = 0;
     if (shift > 117) /* the product below is less than 2^53 * 10^19 < 2^117: less than half a place */
         return true;
-    const unsigned __int128 one = 1;
-    const unsigned __int128 product = (mantissa & ((one << shift) - 1)) * powers_of_ten[precision];
-    const unsigned __int128 rest = product & ((one << shift) - 1), half = one << (shift - 1);
-    fixed->places = (uint64_t)(product >> shift);
+    const uint64_t low = shift < 64 ? mantissa & ((UINT64_C(1) << shift) - 1) : mantissa;
+    int rounding; /* the rest compared with half a place: below 0, 0, above 0 */
+    uint64_t product;
+    if (shift < 64 && !__builtin_mul_overflow(low, powers_of_ten[precision], &product)) {
+        fixed->places = product >> shift;
+        rounding = compare_half(product & ((UINT64_C(1) << shift) - 1), UINT64_C(1) << (shift - 1));
+    } else {
+        const unsigned __int128 one = 1, wide = (unsigned __int128)low * powers_of_ten[precision];
+        fixed->places = (uint64_t)(wide >> shift);
+        rounding = compare_half(wide & ((one << shift) - 1), one << (shift - 1));
+    }
     const bool is_odd = (precision ? fixed->places : fixed->whole) & 1;
-    if (rest > half || (rest == half && is_odd))
+    if (rounding > 0 || (rounding == 0 && is_odd))
         fixed->places++;
     if (fixed->places == powers_of_ten[precision]) {
         fixed->places = 0;

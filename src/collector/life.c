@@ -34,6 +34,10 @@
 /* Processes that were killed a moment ago get this long to be gone. */
 #define DYING_WAIT_NS (1000 * NS_PER_MS)
 
+/* One that is told to stop takes its promises back within this time. A ring that is still hot then is written to all
+ * the time, or cannot be cold; its promise is over soon. */
+#define COOLING_NS (50 * NS_PER_MS)
+
 /* Of the collector's own buffers, what is kept while idle. */
 #define IDLE_BUFFER_BYTES 65536u
 
@@ -274,7 +278,8 @@ static void tell_of_deaths(struct mpl_collector *c, const struct mpl_life *life,
         count += death_ns != 0 && death_ns <= now_ns && now_ns - death_ns < MPL_DEATHS_WITHIN_NS;
     }
     /* Where there is no room now, the next pass tells. */
-    c->follows_helper = count > 0 && !mpl_emit_notice(c, UINT32_MAX, 0, NULL, NULL,
+    c->follows_helper = count > 0 &&
+                        !mpl_emit_notice(c, UINT32_MAX, 0, NULL, NULL,
                                          "the helper has died %u times within a minute, a thread of process %ld writes "
                                          "the log for now",
                                          count, (long)getpid());
@@ -283,7 +288,7 @@ static void tell_of_deaths(struct mpl_collector *c, const struct mpl_life *life,
 /* True: the session is removed. */
 static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_left_behind)
 {
-    uint64_t next_look_ns = 0, begin_ns = mpl_clock_monotonic_ns();
+    uint64_t next_look_ns = 0, begin_ns = mpl_clock_monotonic_ns(), stop_ns = 0;
     *is_left_behind = false;
     struct ending ending = {.records_at_first = records_in_files(c)};
     while (is_ours(c)) {
@@ -292,8 +297,10 @@ static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_l
         /* Also before the pass: a member that dies, or a stream that has got on, after the pass has looked, ends the
          * rest. */
         uint32_t wake_word = atomic_load(&c->control->head.wake_word);
-        if (must_stop)
-            next_look_ns = 0; /* of those who are left, who lives? */
+        if (must_stop) {
+            next_look_ns = 0;        /* of those who are left, who lives? */
+            c->cold_after_ticks = 0; /* what was promised does not hold; who logs next is to look for a collector */
+        }
         uint64_t stamp = mpl_collector_now(c), now_ns = mpl_clock_monotonic_ns();
         mpl_collector_pass(c, stamp, now_ns);
         tell_of_deaths(c, life, now_ns);
@@ -301,7 +308,9 @@ static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_l
         enum next next = try_to_leave(c, life, &ending, now_ns);
         *is_left_behind = next == LEFT_BEHIND;
         must_stop = must_stop && (!life->is_recovery || now_ns > begin_ns + DYING_WAIT_NS);
-        bool is_done = !c->is_blocked && c->ending_count == 0 && mpl_commit_is_written(c);
+        stop_ns = must_stop && stop_ns == 0 ? now_ns : stop_ns;
+        bool is_cold = c->hot_count == 0 || now_ns - stop_ns > COOLING_NS;
+        bool is_done = !c->is_blocked && c->ending_count == 0 && mpl_commit_is_written(c) && is_cold;
         if (next != GO_ON || (must_stop && is_done && c->alive_count > 0))
             break;
         rest(c, wake_word, now_ns);
@@ -330,6 +339,7 @@ static bool has_members(struct mpl_collector *c)
 static bool give_up_lock(struct mpl_collector *c, bool is_left_behind)
 {
     atomic_store(&c->control->head.collector_pid, 0);
+    atomic_store(&c->control->head.spawn_claim_ns, 0); /* who claimed to start us has done it */
     atomic_store(&c->control->head.sleeping, 1); /* whoever wants to wake us from now on finds nobody */
     mpl_control_unlock(c->control_fd);
     return mpl_wake_is_wanted(c->control, c->news_seen) || (!is_left_behind && !has_members(c));

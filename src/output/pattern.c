@@ -212,6 +212,7 @@ static void find_runs(struct mpl_pattern *p)
             continue;
         if (count == MPL_PATTERN_CHANGING_MAX)
             return;
+        p->changing_plain[count] = p->op[i].is_plain ? p->op[i].field : MPL_ATTRIBUTE_NONE;
         p->changing[count++] = i;
     }
     p->changing_count = count;

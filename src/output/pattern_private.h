@@ -76,6 +76,7 @@ struct mpl_pattern_runs {
 struct mpl_pattern {
     uint32_t changing_count;                     /* 0: nothing is kept */
     uint32_t changing[MPL_PATTERN_CHANGING_MAX]; /* their operations */
+    uint8_t changing_plain[MPL_PATTERN_CHANGING_MAX]; /* their fields; MPL_ATTRIBUTE_NONE: more than str() of one */
     struct mpl_pattern_runs runs[MPL_PATTERN_RUNS_COUNT];
     struct mpl_pattern_ready levels[MPL_PATTERN_READY_COUNT];  /* their names; placed by their tens */
     struct mpl_pattern_ready numbers[MPL_PATTERN_READY_COUNT]; /* placed by their last bits */

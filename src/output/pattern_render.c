@@ -419,35 +419,28 @@ static inline char *put_run(char *to, const char *text, uint32_t n)
     return to + n;
 }
 
-/* False: it takes more than time and message, or they do not fit. */
-static inline bool append_changing(const struct mpl_pattern_op *op, const struct mpl_pattern_again *r,
-                                   struct mpl_asctime *a, struct mpl_text *out)
-{
-    if (!op->is_plain)
-        return false;
-    if (op->field == MPL_ATTRIBUTE_MESSAGE)
-        return r->message_fn(r->arg, out);
-    if (op->field != MPL_ATTRIBUTE_ASCTIME || a->format[0]) /* a text by another format may need escaping */
-        return false;
-    if (!mpl_asctime_append_again(a, out, r->created_ns))
-        mpl_asctime_append(a, out, r->created_ns);
-    return true;
-}
-
 bool mpl_pattern_render_again(struct mpl_pattern *p, const struct mpl_pattern_again *r, struct mpl_asctime *a,
                               struct mpl_text *out)
 {
     const struct mpl_pattern_runs *runs = place_of_runs(p, r->source, r->ids);
-    if (r->source == 0 || !are_of(runs, r->source, r->ids))
-        return false;
+    if (r->source == 0 || !are_of(runs, r->source, r->ids) || out->len > out->cap || a->format[0])
+        return false; /* the last: a text by another format may need escaping */
+    char *to = out->data + out->len;
     for (uint32_t k = 0, begin = 0;; begin = runs->end[k++]) {
-        if (out->len > out->cap || out->cap - out->len < MPL_PATTERN_RUNS_BYTES + MPL_PATTERN_PIECE)
+        if ((size_t)(out->data + out->cap - to) < MPL_PATTERN_RUNS_BYTES + MPL_PATTERN_PIECE)
             return false;
-        out->len = (size_t)(put_run(out->data + out->len, runs->text + begin, runs->end[k] - begin) - out->data);
+        to = put_run(to, runs->text + begin, runs->end[k] - begin);
+        out->len = (size_t)(to - out->data);
         if (k == p->changing_count)
             return true;
-        if (!append_changing(&p->op[p->changing[k]], r, a, out))
+        uint8_t field = p->changing_plain[k];
+        if (field == MPL_ATTRIBUTE_ASCTIME) {
+            if (!mpl_asctime_append_again(a, out, r->created_ns))
+                mpl_asctime_append(a, out, r->created_ns);
+        } else if (field != MPL_ATTRIBUTE_MESSAGE || !r->message_fn(r->arg, out)) {
             return false;
+        }
+        to = out->data + out->len;
     }
 }
 

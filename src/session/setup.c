@@ -54,6 +54,7 @@ static void need_collector(bool is_in_handler)
 }
 
 static int set_up_default(void);
+static int set_up_apart(void);
 
 /* First record of a process: of one that was forked from a member, or that has not set up. */
 static int join(void)
@@ -64,7 +65,7 @@ static int join(void)
     struct mpl_entry e = {.session = &current};
     int error = mpl_session_join_or_create(&e);
     if (error)
-        return is_new ? set_up_default() : error;
+        return is_new ? set_up_apart() : error;
     mpl_member_adopt(&e);
     if (is_new)
         mpl_logger_set_level(mpl_logger_get(NULL), mpl_process.control->head.level);
@@ -260,6 +261,19 @@ static bool has_inherited(void)
     case MPL_PROCESS_DETACHED: return !current.is_creator && current.dir[0];
     default: return mpl_session_find(&current, true);
     }
+}
+
+/* The session we were born into is there and not for us: another version's, or damaged. One of our own, with its
+ * options, shares its file. */
+static int set_up_apart(void)
+{
+    mpl_complain("session %s cannot be joined, this process has one of its own: %s", current.dir, mpl_error_text());
+    memcpy(next.text, current.text, sizeof next.text);
+    int error = mpl_session_read_text(&next);
+    next.options.o.file_mode = "a";
+    error = error ? error : set_up_new();
+    current.is_creator = !error;
+    return error ? set_up_default() : 0;
 }
 
 static int set_up(const struct mplog_options *o)

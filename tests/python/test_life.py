@@ -55,7 +55,7 @@ atexit.register(log.info, "from atexit %d", 2)
 
 @test
 def daemon_threads_at_exit_make_no_noise():
-    for _ in range(100 if support.IS_LONG else 4):
+    for _ in range(100 if support.IS_LONG else 3):
         program("""
 setup(overflow="drop")
 def forever():
@@ -72,7 +72,7 @@ time.sleep(0.05)
 # wait for its lock would look into memory that is freed.
 @test
 def an_exit_that_waits_is_safe_from_daemon_threads():
-    for _ in range(30 if support.IS_LONG else 3):
+    for _ in range(30 if support.IS_LONG else 2):
         program("""
 import signal, subprocess
 setup(overflow="drop")

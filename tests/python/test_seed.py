@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Unlicense
 """Every example of the package's first description, under each start method: file, stderr, and nothing else."""
+import concurrent.futures
 import os
 import re
 import sys
@@ -99,9 +100,15 @@ def run_example(name, method):
         support.wait_until(lambda: not support.sessions_left(folder), "a session is left behind", 5)
 
 
-for example in EXAMPLES:
-    for start_method in ("fork", "spawn", "forkserver"):
-        support.case(run_example, example, start_method, name="seed_example_%s_%s" % (example, start_method))
+def main():
+    # They mostly wait: for each other, for interpreters that start, and for a second of sleep.
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for example in EXAMPLES:
+            for method in ("fork", "spawn", "forkserver"):
+                done = pool.submit(run_example, example, method)
+                support.case(done.result, name="seed_example_%s_%s" % (example, method))
+        return support.main()
+
 
 if __name__ == "__main__":
-    sys.exit(support.main())
+    sys.exit(main())

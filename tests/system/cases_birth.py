@@ -170,6 +170,15 @@ def capture_of_what_a_collector_thread_writes_ends_with_the_starter(t):
     t.wait_until_gone(3)
 
 
+def record_behind_the_end_of_a_collector_thread_is_written_at_once(t):
+    """Its process has shut down; what it had promised to the other member does not keep that from starting another."""
+    for turn in range(t.size(5, 100)):
+        program = t.special("leave", mplog={"collector": "thread", "file_mode": "w"})
+        program.wait_for_done(5)
+        wait_until(lambda: "behind" in t.read_log(), 1, f"the record of turn {turn}: {t.read_log()}")
+        program.wait()
+
+
 def files_are_closed_to_other_users(t):
     """In the default place, with a umask that would allow everything."""
     env = {key: value for key, value in t.env.items() if key != "MPLOG_RING_DIR"}
@@ -201,5 +210,6 @@ CASES = (
     program_that_names_another_file_has_a_session_of_its_own, daemons_that_log_later_append_to_the_file,
     daemon_that_logs_at_once_goes_on, capture_of_stdout_ends_with_the_starter, capture_of_stderr_ends_with_the_starter,
     capture_of_what_a_collector_thread_writes_ends_with_the_starter,
+    record_behind_the_end_of_a_collector_thread_is_written_at_once,
     files_are_closed_to_other_users,
 )

@@ -27,6 +27,16 @@ def settled(t):
     return wait_until(look, 8, "nothing waits")
 
 
+def check_quiet_account(t):
+    """When the producers have logged their last and wait a little before they end."""
+    def look():
+        before = t.returned()
+        time.sleep(0.02)
+        report = stat(t)
+        return before == t.returned() and report and report[0]["waiting"] == 0 and report[0]
+    check_account(t, wait_until(look, 3, "a quiet moment"))
+
+
 def start_two_files(t, disk, *arguments, **mplog):
     """Everything goes to app.log, which can be written, and to a file on the disk."""
     return disk.produce("--threads", 2, "--records", -1, *arguments, "--also", os.path.join(disk.folder, "other.log"),
@@ -44,10 +54,10 @@ def end_two_files(t, disk, producer):
 
 # ---- sinks do not hold each other up ----
 
-def file_on_a_full_disk_does_not_hold_up_another_file(t):
+def check_two_files(t, **mplog):
     disk = SmallDisk(t, 8000)
     disk.fill()
-    producer = start_two_files(t, disk, "--rate", 2000)
+    producer = start_two_files(t, disk, "--rate", 2000, **mplog)
     for calls in (500, 1000, 2000):
         t.wait_for_calls(calls)
         wait_for_all(t, t.log)
@@ -61,6 +71,35 @@ def file_on_a_full_disk_does_not_hold_up_another_file(t):
           "other.log: writing goes on after " in said, said)
     check(not own_lines(path), own_lines(path))
     t.note(f"slowest call {t.slowest() * 1000:.1f} ms")
+
+
+def file_on_a_full_disk_does_not_hold_up_another_file(t):
+    check_two_files(t)
+
+
+def file_on_a_full_disk_does_not_hold_up_another_file_of_a_thread(t):
+    check_two_files(t, collector="thread")
+
+
+def file_on_a_full_disk_does_not_hold_up_stderr(t):
+    disk = SmallDisk(t, 8000)
+    disk.fill()
+    producer = disk.produce("--threads", 2, "--records", -1, "--rate", 1000,
+                            mplog={"log_file": os.path.join(disk.folder, "app.log"), "log_to_stderr": "true"})
+    producer.may_complain = True
+    for calls in (500, 1000):
+        t.wait_for_calls(calls)
+        wait_for_all(t, producer.stderr_path)
+        check(count_payloads(disk.path()) == 0, "the disk is not full: nothing was tested")
+    disk.free()
+    wait_for_all(t, disk.path())
+    t.tell_producers_to_stop()
+    producer.wait()
+    t.wait_until_gone()
+    path = disk.copy()
+    disk.close()
+    check(check_logs(t, path)["lost"] == 0 and check_logs(t, producer.stderr_path)["lost"] == 0, "lost")
+    check("app.log: writing fails: " in producer.stderr(), "stderr is not told")
 
 
 def file_on_a_full_disk_tells_what_it_has_lost(t):
@@ -195,7 +234,8 @@ def setup_on_a_full_disk_is_refused_or_waits(t):
 def check_fault(t, name, error, action, times):
     """Moderate load: nothing is lost, and the log goes on by itself."""
     disk = FailingDisk(t)
-    producer = t.produce("--threads", 2, "--records", -1, "--rate", 2000, env=disk.env)
+    producer = t.produce("--threads", 2, "--records", -1, "--rate", 2000, "--hold-ms", 250 if times < 0 else 0,
+                         env=disk.env)
     t.wait_for_calls(200)
     disk.begin(error, action, times)
     disk.wait_for_hits(1 if times > 0 else 4)
@@ -211,6 +251,8 @@ def check_fault(t, name, error, action, times):
     t.wait_for_calls(t.returned() + 500)
     wait_for_all(t, t.log)
     t.tell_producers_to_stop()
+    if times < 0:
+        check_quiet_account(t)
     producer.wait()
     t.wait_until_gone()
     found = t.check_log()
@@ -234,7 +276,7 @@ def writes_that_fail_once_or_for_a_time_lose_nothing(t):
 def outage(t, seconds, disk_mib, *arguments, **mplog):
     """A disk that is full while two processes log."""
     disk = SmallDisk(t, disk_mib * KIB)
-    producer = disk.produce("--processes", 2, "--threads", 2, "--records", -1, *arguments,
+    producer = disk.produce("--processes", 2, "--threads", 2, "--records", -1, "--hold-ms", 500, *arguments,
                             mplog={"log_file": os.path.join(disk.folder, "app.log"), **mplog})
     t.wait_for_calls(1000)
     disk.fill()
@@ -245,6 +287,7 @@ def outage(t, seconds, disk_mib, *arguments, **mplog):
     wait_until(lambda: os.path.getsize(disk.path()) > full_bytes + 1000, 3, "the log goes on")
     recovered = time.monotonic() - began - seconds
     t.tell_producers_to_stop()
+    check_quiet_account(t)
     producer.wait(30)
     t.wait_until_gone(8)
     path = disk.copy()
@@ -279,16 +322,18 @@ def full_disk_under_load_for_ten_seconds_loses_what_it_counts(t):
 
 def meddle(t, *actions, **mplog):
     """Does all that while a program logs; then all its lines must be in the files together."""
-    producer = t.produce("--threads", 2, "--records", -1, "--rate", 2000, mplog=mplog)
+    producer = t.produce("--threads", 2, "--records", -1, "--rate", 2000, "--hold-ms", 500, mplog=mplog)
     t.wait_for_calls(300)
     kept = []
     for action in actions:
+        wait_until(lambda: os.path.isfile(t.log), 5, "a file in the place of the last one")
         path = action()
         kept += [path] if path else []
         time.sleep(0.1)
         t.wait_for_calls(t.returned() + 300)
     wait_for_all_in(t, kept)
     t.tell_producers_to_stop()
+    check_quiet_account(t)
     producer.wait()
     t.wait_until_gone()
     return check_logs(t, *kept, *backups(t))
@@ -511,16 +556,16 @@ def sync_that_fails_is_told_and_tried_again(t):
 
 
 CASES = (
-    file_on_a_full_disk_does_not_hold_up_another_file, file_on_a_full_disk_tells_what_it_has_lost,
+    file_on_a_full_disk_does_not_hold_up_another_file, file_on_a_full_disk_does_not_hold_up_another_file_of_a_thread,
+    file_on_a_full_disk_does_not_hold_up_stderr, file_on_a_full_disk_tells_what_it_has_lost,
     collector_killed_while_a_file_fails_is_continued_for_both,
     two_sessions_on_one_file_of_a_full_disk_lose_and_double_nothing, setup_on_a_full_disk_is_refused_or_waits,
-    account_adds_up_while_a_file_fails_and_after,
-    writes_that_fail_once_or_for_a_time_lose_nothing, full_disk_under_load_loses_what_it_counts,
-    file_that_is_moved_deleted_or_replaced_is_followed, file_that_is_truncated_loses_only_what_was_in_it,
-    folder_that_is_removed_and_made_again_is_followed, permissions_that_are_taken_away_are_waited_for,
-    backup_that_is_a_directory_does_not_stop_the_log, host_with_a_limit_on_file_sizes_is_not_killed,
-    fsync_never_syncs_nothing, fsync_interval_syncs_once_a_second_and_to_the_end,
-    fsync_error_syncs_a_record_before_anybody_is_told, rotation_syncs_what_it_leaves,
-    sync_that_fails_is_told_and_tried_again,
+    account_adds_up_while_a_file_fails_and_after, writes_that_fail_once_or_for_a_time_lose_nothing,
+    full_disk_under_load_loses_what_it_counts, file_that_is_moved_deleted_or_replaced_is_followed,
+    file_that_is_truncated_loses_only_what_was_in_it, folder_that_is_removed_and_made_again_is_followed,
+    permissions_that_are_taken_away_are_waited_for, backup_that_is_a_directory_does_not_stop_the_log,
+    host_with_a_limit_on_file_sizes_is_not_killed, fsync_never_syncs_nothing,
+    fsync_interval_syncs_once_a_second_and_to_the_end, fsync_error_syncs_a_record_before_anybody_is_told,
+    rotation_syncs_what_it_leaves, sync_that_fails_is_told_and_tried_again,
 )
 LONG_CASES = (full_disk_under_load_for_ten_seconds_loses_what_it_counts,)

@@ -14,6 +14,7 @@
  *     special errors COUNT OPTION...         100 messages, an ERROR and a flush, and waits for a line; again
  *     special huge BYTES OPTION...           one message of that size as text, one through an argument
  *     special handoff COUNT TALLY OPTION...  two processes log in turn, a pipe between them; others log as well
+ *     special leave OPTION...                shuts down; a child that is left alone logs a moment later
  *     special half-joined DIR                dies while it joins the session in that folder
  *     special captured MS OPTION...          starts a daemon that logs after MS ms, and ends
  *     special silent MS OPTION...            the same, and the daemon does not log
@@ -206,6 +207,22 @@ static int run_zero(char **argv)
 {
     (void)argv;
     log_levels("zero");
+    return 0;
+}
+
+/* A text that somebody else chose, wherever a text may stand. */
+static int run_say(char **argv)
+{
+    const char *text = argv[0];
+    set_up(argv + 1);
+    mplog_logger *log = mplog_get_logger("say");
+    mplog_info(log, "%s", text);
+    mplog_log_text(log, MPLOG_INFO, text, strlen(text));
+    mplog_info(mplog_get_logger(text), "its logger");
+    mplog_set_thread_name(text);
+    mplog_info(log, "its thread");
+    mplog_set_process_name(text);
+    mplog_info(log, "its process");
     return 0;
 }
 
@@ -439,6 +456,30 @@ static int run_handoff(char **argv)
     return waitpid(pid, NULL, 0) == pid ? 0 : 1;
 }
 
+/* ---- leaving ---- */
+
+static int run_leave(char **argv)
+{
+    int there[2], back[2];
+    char byte = 0;
+    set_up(argv);
+    if (pipe(there) < 0 || pipe(back) < 0)
+        return 111;
+    pid_t pid = fork();
+    if (pid == 0) {
+        mplog_info(mplog_get_logger("test"), "before");
+        if (write(back[1], &byte, 1) != 1 || read(there[0], &byte, 1) != 1)
+            _exit(1);
+        mplog_info(mplog_get_logger("test"), "behind");
+        wait_for_test();
+        exit(0);
+    }
+    if (read(back[0], &byte, 1) != 1)
+        return 1;
+    mplog_shutdown_logging();
+    return write(there[1], &byte, 1) == 1 && waitpid(pid, NULL, 0) == pid ? 0 : 1;
+}
+
 /* ---- joining ---- */
 
 /* What a process has done that is killed in the middle of joining. */
@@ -487,6 +528,7 @@ int main(int argc, char **argv)
         {"at-once", 2, run_at_once}, {"churn", 2, run_churn},       {"huge", 1, run_huge},
         {"handoff", 2, run_handoff}, {"captured", 1, run_captured}, {"half-joined", 1, run_half_joined},
         {"switch", 2, run_switch},   {"silent", 1, run_silent},     {"errors", 1, run_errors},
+        {"say", 1, run_say},         {"leave", 0, run_leave},
     };
     numbered_init();
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {

@@ -23,6 +23,10 @@ POLL = 0.01
 NOISE = re.compile(r"producer: child \d+: killed by signal 9\n|==\d+==WARNING: ASan is ignoring requested "
                    r"__asan_handle_no_return.*\nFalse positive error reports may follow\nFor details see \S+\n")
 LOG_NAME = re.compile(r"(app|other)\.log(\.\d+)?")
+# AddressSanitizer must leave the signals of crashes to the tests, and look for leaks where nothing was killed or forked
+# in the middle of something: in the unit tests.
+SANITIZER = ("detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigfpe=0:handle_sigill=0:"
+             "use_sigaltstack=0")
 PASSED_ON = ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LD_LIBRARY_PATH")
 
 
@@ -85,6 +89,7 @@ class Bench:
         self.oracle = os.path.join(build, "tests", "oracle", "oracle")
         for program in (self.helper, self.producer, self.special, self.crash, self.signals, self.oracle):
             check(os.access(program, os.X_OK), program, "has not been built")
+        self.is_sanitized = b"__asan_init" in read_bytes(self.producer)
         self.is_long = is_long
         self.seed = seed
         self.keep = keep
@@ -167,6 +172,8 @@ class Test:
         self.env = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
         # Killed as often as a test likes, a helper follows the helper.
         self.env.update(MPLOG_HELPER=bench.helper, MPLOG_RING_DIR=self.ring_dir, MPLOG_HELPER_DEATHS="0")
+        if bench.is_sanitized:
+            self.env.setdefault("ASAN_OPTIONS", SANITIZER)
 
     def size(self, quick, long):
         return self.bench.size(quick, long)

@@ -24,6 +24,7 @@ import cases_signals
 import cases_space
 import cases_stat
 import cases_stream
+import cases_trust
 import support
 
 
@@ -41,7 +42,7 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_signals, cases_crash, cases_space,
-               cases_disk, cases_recover, cases_stat)
+               cases_disk, cases_recover, cases_stat, cases_trust)
     cases = [case for module in modules
              for case in module.CASES + (getattr(module, "LONG_CASES", ()) if arguments.long else ())
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]

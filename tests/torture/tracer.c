@@ -168,7 +168,10 @@ static bool go_on(int request, int *status)
 {
     long number = 0;
     for (;;) {
-        if (ptrace(request, t.pid, NULL, number) < 0 && errno != ESRCH)
+        /* Constants: C libraries have different types for them. */
+        long rc = request == PTRACE_SYSCALL ? ptrace(PTRACE_SYSCALL, t.pid, NULL, number)
+                                            : ptrace(PTRACE_SINGLESTEP, t.pid, NULL, number);
+        if (rc < 0 && errno != ESRCH)
             die("ptrace");
         if (waitpid(t.pid, status, __WALL) < 0)
             die("waitpid");

@@ -2,12 +2,13 @@
  *
  * System calls that fail, or kill the process, at a chosen moment. To be linked with
  * -Wl,--wrap=write,--wrap=rename,--wrap=unlink,--wrap=syscall,--wrap=fchown,--wrap=fchmod,--wrap=close,--wrap=fcntl,
- * --wrap=fcntl64,--wrap=fdatasync,--wrap=fsync. Unarmed, every call goes through.
+ * --wrap=fcntl64,--wrap=open,--wrap=open64,--wrap=fdatasync,--wrap=fsync. Unarmed, every call goes through.
  */
 #ifndef TESTS_FAULTS_H
 #define TESTS_FAULTS_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
@@ -173,6 +174,24 @@ long __wrap_syscall(long number, ...)
 FAULT_WRAP_FCNTL(fcntl)
 #ifdef __GLIBC__
 FAULT_WRAP_FCNTL(fcntl64) /* what fcntl is called where _FILE_OFFSET_BITS is 64 */
+#endif
+
+#define FAULT_WRAP_OPEN(name)                                                                                          \
+    int __real_##name(const char *path, int flags, ...);                                                               \
+    int __wrap_##name(const char *path, int flags, ...);                                                               \
+    static inline long fault_##name(const long *a) { return __real_##name((const char *)a[0], (int)a[1], a[2]); }      \
+    int __wrap_##name(const char *path, int flags, ...)                                                                \
+    {                                                                                                                  \
+        va_list ap;                                                                                                    \
+        va_start(ap, flags);                                                                                           \
+        long args[3] = {(long)path, flags, flags & O_CREAT ? va_arg(ap, int) : 0};                                     \
+        va_end(ap);                                                                                                    \
+        return (int)fault_variadic("open", NULL, fault_##name, args);                                                  \
+    }
+
+FAULT_WRAP_OPEN(open)
+#ifdef __GLIBC__
+FAULT_WRAP_OPEN(open64)
 #endif
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Writes that end in the middle of a record, and syncs.
+ * Writes that end in the middle of a record, syncs, and a rotation that stops half-way.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -133,8 +133,31 @@ static void sync_brings_new_names_to_the_disk_once(void)
     mpl_file_close(&f);
 }
 
+/* Nothing stands at the path any more, and nothing can be put there. */
+static void rotation_whose_new_file_cannot_be_opened_is_finished_later(void)
+{
+    struct mpl_file f;
+    uint64_t done = 0;
+    files_begin();
+    CHECK_INT(log_open(&f, 3, 2), 0);
+    CHECK_INT(log_append(&f, "a\n"), 0);
+    batch_set(&batch, "b\n");
+    fault_arm(FAULT_ERROR, EMFILE, "open", 1);
+    fault.is_lasting = true;
+    int first = mpl_file_append(&f, &batch.lines, &done, NULL);
+    int second = mpl_file_append(&f, &batch.lines, &done, NULL);
+    fault_disarm();
+    CHECK_INT(first, -EMFILE);
+    CHECK_INT(second, -EMFILE);
+    CHECK(strstr(mpl_error_text(), "cannot be opened: Too many open files") != NULL);
+    CHECK_INT(mpl_file_append(&f, &batch.lines, &done, NULL), 0);
+    mpl_file_close(&f);
+    CHECK(files_hold(log_path(1), "a\n") && files_hold(log_path(0), "b\n"));
+}
+
 TEST_MAIN(TEST_CASE(append_that_fails_in_a_record_leaves_whole_lines),
           TEST_CASE(append_given_up_in_a_record_ends_its_line),
           TEST_CASE(sync_failing_is_reported_unless_there_is_nothing_to_sync),
           TEST_CASE(rotation_syncs_what_is_left_if_asked_to),
-          TEST_CASE(sync_brings_new_names_to_the_disk_once))
+          TEST_CASE(sync_brings_new_names_to_the_disk_once),
+          TEST_CASE(rotation_whose_new_file_cannot_be_opened_is_finished_later))

@@ -8,10 +8,8 @@ from tally import Tally
 
 LINES = int(os.environ["TEST_LINES"])
 
-if os.environ.get("TEST_SETUP", "1") == "1":
-    mplog.setup_logging(log_file=os.environ.get("TEST_LOG_FILE", "app.log"),
-                        log_to_stderr="TEST_STDERR" in os.environ, format_string="%(name)s %(message)s",
-                        max_bytes=50000, backup_count=1000)
+mplog.setup_logging(log_file=os.environ.get("TEST_LOG_FILE", "app.log"), log_to_stderr="TEST_STDERR" in os.environ,
+                    format_string="%(name)s %(message)s", max_bytes=50000, backup_count=1000)
 log = mplog.get_logger("app")
 tally = Tally(os.environ["TEST_TALLIES"])
 
