@@ -83,7 +83,31 @@ def helper_that_cannot_be_executed_is_replaced_by_a_thread(t):
     check(log.count("no helper process could be started, a thread of this process writes the log") == 1, log[:300])
 
 
+def run_zero(t, mounts):
+    """A program that only logs, to stderr, where some file systems are replaced."""
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode != 0:
+        raise Skip("no mount namespaces")
+    env = {key: value for key, value in t.env.items() if key not in ("MPLOG_RING_DIR", "XDG_RUNTIME_DIR")}
+    program = t.start("unshare", "-m", "sh", "-c", f"{mounts} '{t.bench.special}' zero", env=env).wait()
+    program.may_complain = True
+    return program.stderr().splitlines()
+
+
+def missing_shared_memory_is_replaced_by_another_directory(t):
+    lines = run_zero(t, "mount -t tmpfs -o ro tmpfs /dev/shm && mount -t tmpfs -o size=8m tmpfs /run &&")
+    check([line.split("] ")[-1] for line in lines] == ["zero info", "zero warning", "zero error", "text info",
+                                                        "text critical"], lines)
+
+
+def read_only_file_systems_leave_stderr(t):
+    lines = run_zero(t, "mount -t tmpfs -o ro tmpfs /dev/shm && mount --bind /tmp /tmp && "
+                        "mount -o remount,ro,bind /tmp &&")
+    check(len(lines) == 4 and lines[0].startswith("mplog: logging cannot be started: "), lines)
+    check(lines[1:] == ["zero warning", "zero error", "text critical"], lines)
+
+
 CASES = (
+    missing_shared_memory_is_replaced_by_another_directory, read_only_file_systems_leave_stderr,
     refused_system_calls_harm_nobody, few_descriptors_harm_nobody, user_without_processes_logs_all_the_same,
     helper_that_cannot_be_executed_is_replaced_by_a_thread,
 )
