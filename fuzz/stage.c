@@ -231,8 +231,10 @@ bool stage_take_over(void)
     int fd = mpl_dir_open(hand_session.dir), control_fd = fd < 0 ? -1 : mpl_control_open(fd);
     if (control_fd >= 0 && mpl_collector_init(c, hand_session.dir, fd, control_fd, &candidates) == 0)
         return true;
-    if (control_fd >= 0)
+    if (control_fd >= 0) {
+        mpl_collector_fini(c);
         close(control_fd);
+    }
     if (fd >= 0)
         close(fd);
     c->control = NULL;

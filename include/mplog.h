@@ -163,7 +163,8 @@ struct mplog_options {
  *
  * In the process that set up before: the same options do nothing; other options write out what was logged and start a
  * new session for what follows. In a child of a member: joins the inherited session and ignores the options, unless
- * they name another log file, which starts a session of the child's own.
+ * they name another log file, or want stderr where that session has no output but sinks that Python's handlers have
+ * added: then a session of the child's own starts.
  *
  * 0, or -errno with a sentence in mplog_last_error() that names the option, its value and the reason; then nothing has
  * changed and nothing is left behind. -EINVAL: an option's value. -ENOENT, -EACCES, -EISDIR ...: log_file cannot be

@@ -24,7 +24,7 @@ MEMORY_MB, LONG_MEMORY_MB = 1400, 6000
 Check = collections.namedtuple("Check", "model what macros formula is_mutant is_long")
 
 # Longest paths, as the search goes; each level costs memory.
-DEPTH = {"ring": 100000, "file": 10000, "join": 2000, "watch": 3000000, "elect": 100000}
+DEPTH = {"ring": 100000, "file": 10000, "waiting": 10000, "join": 2000, "watch": 3000000, "elect": 100000}
 
 
 def verify(model, what, macros="", formula=False, is_long=False):
@@ -55,6 +55,9 @@ CHECKS = [
     verify("file", "two sessions, two batches each, three deaths", "SESSIONS=2 BATCHES=2 DEATHS=3", is_long=True),
     *mutants("file", "DONE_BEFORE_WRITE NO_INTENT YOUNGEST_FIRST"),
     *mutants("file", "NO_LOCK PATH_ONLY SIZE_BEFORE_LOCK BLIND_CONTINUE NO_END_LINE", TWO_SESSIONS),
+
+    verify("waiting", "writes fail, three deaths"),
+    *mutants("waiting", "ONE_COPY KEEP_TAGS UNDECIDED_COUNTS DONE_GOES_BACK NO_INTENT DONE_BEFORE_WRITE EARLY_REWIND"),
 
     verify("join", "joiners and a collector may be killed", ONE_DIES),
     verify("join", "a collector may be killed, one told to stop", "NO_JOINER_DIES DEATHS=1 MISTAKES=0"),

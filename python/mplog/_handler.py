@@ -242,16 +242,17 @@ def session_format(options):
 
     None: the collector cannot do it, and lines are made at the call.
     """
-    fmt, style, date_format = options["format_string"], "%", options["date_format"]
-    translated = encoding = None
-    if fmt is None and options["binding"]:
+    fmt, style, date_format, encoding = options["format_string"], "%", options["date_format"], None
+    binding = {}
+    if options["binding"]:
         import json
         binding = json.loads(options["binding"])
-        fmt, style, date_format = binding["format"], binding["style"], binding["date_format"]
-        encoding = binding["encoding"]
-    else:
-        fmt = fmt or _format.DEFAULT_FORMAT
-        translated = _format.translate(fmt, style, date_format)
+    if not fmt and not binding:
+        fmt = _format.DEFAULT_FORMAT
+    translated = _format.translate(fmt, style, date_format) if fmt else None
+    if binding and binding["translated"] == fmt:  # else the environment has the last word on the format
+        fmt, style, encoding = binding["format"], binding["style"], binding["encoding"]
+        date_format = date_format or binding["date_format"]
     formatter = logging.Formatter(fmt, date_format, style)
     if options["utc"]:
         formatter.converter = _utc

@@ -105,7 +105,7 @@ def _try_format(fmt, date_format, style):
 
 
 def _settle_format(options, style):
-    """Leaves the format to the collector, or says in `binding` how processes of Python are to format themselves."""
+    """Leaves the format to the collector, and says in `binding` how processes of Python format what it cannot."""
     if style not in ("%", "{", "$"):
         raise ValueError("style: %r is not one of '%%', '{', '$'" % (style,))
     encoding = settle_encoding(options)
@@ -117,14 +117,16 @@ def _settle_format(options, style):
         fmt, style = _format.DEFAULT_FORMAT, "%"
     _try_format(fmt, date_format, style)
     translated = _format.translate(fmt, style, date_format)
-    if translated and not encoding:
-        options["format_string"] = translated[0]
+    is_collectors = translated is not None and not encoding
+    options["format_string"] = translated[0] if is_collectors else None
+    if is_collectors and style == "%":
         return
-    options.pop("format_string", None)
-    options.pop("date_format", None)
+    if not is_collectors:
+        options.pop("date_format", None)
     import json  # not at import: it takes 1.4 ms, and few formats need it
-    options["binding"] = json.dumps({"format": fmt, "style": style, "date_format": date_format, "encoding": encoding},
-                                    sort_keys=True)
+    binding = {"format": fmt, "style": style, "date_format": date_format, "encoding": encoding,
+               "translated": options["format_string"]}
+    options["binding"] = json.dumps(binding, sort_keys=True)
 
 
 # ---- multiprocessing ----

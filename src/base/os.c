@@ -32,11 +32,15 @@ static struct timespec timespec_of(uint64_t ns)
     return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 }
 
+/* Where a filter refuses futex(2), who waits looks again after this time instead of at once. */
+#define REFUSED_WAIT_NS 1000000u
+
 void mpl_os_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns)
 {
     struct timespec timeout = timespec_of(timeout_ns);
     /* Every outcome (woken, changed, timed out, interrupted) sends the caller back to look at its condition. */
-    syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, NULL, 0);
+    if (syscall(SYS_futex, word, FUTEX_WAIT, value, &timeout, NULL, 0) < 0 && (errno == ENOSYS || errno == EPERM))
+        mpl_os_sleep_ns(timeout_ns < REFUSED_WAIT_NS ? timeout_ns : REFUSED_WAIT_NS);
 }
 
 int mpl_os_futex_wake(_Atomic uint32_t *word, int count)
@@ -207,9 +211,10 @@ int mpl_os_allocate(int fd, uint64_t offset, uint64_t bytes)
     do {
         error = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
     } while (error == EINTR);
-    if (error != EOPNOTSUPP && error != EINVAL && error != ENOSYS)
+    if (error != EOPNOTSUPP && error != EINVAL && error != ENOSYS && error != EPERM)
         return -error;
-    /* A file system without fallocate (musl does not emulate it): zeros written now are pages that exist. */
+    /* A file system without fallocate (musl does not emulate it), or a filter that refuses it: zeros written now are
+     * pages that exist. */
     static const char zeros[4096];
     for (uint64_t at = offset; at < offset + bytes;) {
         size_t n = offset + bytes - at < sizeof zeros ? (size_t)(offset + bytes - at) : sizeof zeros;

@@ -109,15 +109,16 @@ static bool wants_helper(const struct mpl_options *o)
     return o->o.helper && !(o->o.collector && strcmp(o->o.collector, "thread") == 0);
 }
 
-/* Waits until the collector serves. False: it has died, or takes too long. `pid` 0: unknown. */
-static bool wait_until_ready(struct mpl_control *c, pid_t pid)
+/* Waits until the collector serves. False: it has died, or takes too long. `pid` 0: a thread of this process. */
+static bool wait_until_ready(const struct mpl_session *s, struct mpl_control *c, pid_t pid)
 {
     uint64_t deadline_ns = mpl_clock_monotonic_ns() + READY_WAIT_NS;
     int pid_fd = pid > 0 ? mpl_os_pidfd_open(pid) : -1;
     bool is_ready = false, is_dead = false;
     while (!is_ready && !is_dead && mpl_clock_monotonic_ns() < deadline_ns) {
         struct pollfd p = {.fd = pid_fd, .events = POLLIN};
-        is_dead = pid_fd >= 0 && poll(&p, 1, 0) > 0;
+        is_dead = pid > 0 ? pid_fd >= 0 && poll(&p, 1, 0) > 0
+                          : !mpl_collector_thread_serves(s->control_dev, s->control_ino);
         is_ready = mpl_state_of(atomic_load(&c->head.state)) == MPL_SESSION_RUNNING;
         if (!is_ready)
             mpl_os_futex_wait(&c->head.state, MPL_SESSION_NEW,
@@ -145,14 +146,14 @@ static bool is_helper_useful(const struct mpl_session *s, struct mpl_control *c)
 static int start(struct mpl_session *s, struct mpl_control *c, enum mpl_start how)
 {
     pid_t pid = is_helper_useful(s, c) ? spawn_helper(s) : -ENOENT;
-    if (pid >= 0 && (how != MPL_START_AND_WAIT || wait_until_ready(c, pid)))
+    if (pid >= 0 && (how != MPL_START_AND_WAIT || wait_until_ready(s, c, pid)))
         return 0;
     if (how == MPL_START_HELPER || mpl_crash_is_underway())
         return -EAGAIN;
     /* It cannot be executed, or it did not come up. */
     int error = start_thread(s);
-    if (!error && how == MPL_START_AND_WAIT && !wait_until_ready(c, 0))
-        error = mpl_fail(ETIMEDOUT, "the collector did not come up within 5 s");
+    if (!error && how == MPL_START_AND_WAIT && !wait_until_ready(s, c, 0))
+        error = mpl_fail(ETIMEDOUT, "neither a helper nor a thread came up to write the log");
     return error;
 }
 
@@ -192,7 +193,8 @@ int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how)
     if (fd < 0)
         return fd;
     int error = 0;
-    if (!mpl_control_has_collector(fd)) {
+    /* Who waits has just created the session: nobody can have its lock, and where locks do not work this must show. */
+    if (how == MPL_START_AND_WAIT || !mpl_control_has_collector(fd)) {
         struct mpl_control *c = mpl_control_map(fd, NULL);
         if (!c)
             error = -ENOMEM;

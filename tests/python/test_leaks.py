@@ -39,6 +39,22 @@ def callers_that_go_are_told_apart():
     equal(lines, ["<f%d> %d f%d %d" % (i, i % 7 + 2, i, i) for i in range(count)])
 
 
+@test
+def callers_of_one_function_are_told_apart():
+    """More lines than there are places for what is known of callers."""
+    count = 6000
+    scope = {"log": log}
+    exec(compile("def f():\n" + "    log.info('%d', 1)\n" * count, "<long>", "exec"), scope)
+    mplog.flush()
+    with open(folder.file("app.log")) as f:
+        f.seek(0, 2)
+        scope["f"]()
+        scope["f"]()
+        mplog.flush()
+        lines = f.read().splitlines()
+    equal(lines, ["<long> %d f 1" % (i + 2) for i in range(count)] * 2)
+
+
 class Unprintable:
     def __str__(self):
         raise ValueError("no")

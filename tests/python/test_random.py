@@ -5,6 +5,7 @@ logging.Formatter makes of the stock record.
 The environment variable TEST_SEED repeats a run. Half of all calls that are not forced go the short way.
 """
 import asyncio
+import copy
 import io
 import logging
 import multiprocessing
@@ -70,9 +71,9 @@ def brace_field(name):
         return "{%s%s}" % (name, rng.choice(rare))
     specs = ("", "", "", ":<10", ":>12", ":8", ":.3", ":<8.2")
     if name in NUMBERS:
-        specs = ("", "", ":8", ":08", ":<8", ":+", ": ", ":>5", ":d", ":05d", ":<6d")
+        specs = ("", "", ":8", ":08", ":<8", ":+", ": ", ":>5", ":d", ":05d", ":<6d", ":<08", ":>+5")
     if name in FLOATS:
-        specs = ("", "", ":.3f", ":08.2f", ":<12.1f", ":e", ":g", ":+.0f")
+        specs = ("", "", ":.3f", ":08.2f", ":<12.1f", ":e", ":g", ":+.0f", ":>08.2f", ":<+9.1f")
     return "{%s%s}" % (name, rng.choice(specs))
 
 
@@ -405,6 +406,50 @@ class Round:
         same_text(main.decode("utf-8", "replace"), text.encode("utf-8", "backslashreplace").decode(), what)
 
 
+    def foreign_case(self):
+        """A record from elsewhere, of which anything may be different from what LogRecord makes."""
+        changes = random_changes()
+        record, gone = made_record(changes), rng.choice(FIELDS + ["msg", "args", "exc_text", "stack_info"])
+        if rng.random() < 0.1:
+            changes["missing"] = gone
+            record.__dict__.pop(gone, None)
+        begins = [os.path.getsize(path) for path in self.paths]
+        twin = copy.copy(record)
+        logging.getLogger().handlers[0].handle(record)
+        main, _ = self.tails(begins)
+        try:
+            text = self.formatter.format(twin) + "\n"
+        except Exception:
+            text = ""
+        same_text(main.decode("utf-8", "replace"), text.encode("utf-8", "backslashreplace").decode(),
+                  "%r %r: a record with %r" % (self.format, self.date_format, changes))
+
+
+def random_changes():
+    """Attributes of a record that come from elsewhere."""
+    kinds = {
+        "name": texts, "levelname": texts, "processName": texts, "threadName": texts, "taskName": texts,
+        "funcName": texts, "module": texts, "pathname": lambda: rng.choice(FILES),
+        "filename": lambda: rng.choice(FILES), "levelno": lambda: rng.choice((10, 25, 50, 0, -5, 10**6, 2**70)),
+        "lineno": lambda: rng.choice((0, 7, -1, 2**63)),
+        "process": lambda: rng.choice((0, 1, 2**40, -3)), "thread": lambda: rng.choice((0, 1, 2**64 - 1, -3)),
+        "created": lambda: rng.choice((0.0, 1e9, 1.5e9 + rng.random(), 4e9, 1e-7, 951782399.9999999, 3999999999.5)),
+        "msecs": lambda: rng.choice((0.0, 999.0, 12.0, 500.25)), "relativeCreated": rng.random,
+        "exc_text": lambda: rng.choice(("", "text", "two\nlines\n")), "stack_info": lambda: rng.choice(("", "stack\n")),
+    }
+    changes = {}
+    for name in rng.sample(sorted(kinds), rng.choice((0, 1, 1, 2, 4))):
+        changes[name] = kinds[name]() if rng.random() < 0.8 else value()
+    return changes
+
+
+def made_record(changes):
+    message, args = arguments()
+    record = logging.LogRecord("made", 20, "/a/b.py", 5, message, tuple(args), None, "f")
+    record.__dict__.update(changes)
+    return record
+
+
 def error_of(logger, place, call, is_slow):
     """The class of what the call raises, or None."""
     mplog._mplog.force_slow(is_slow)
@@ -443,8 +488,10 @@ def lines_are_those_of_the_formatter():
             if not r.begin():
                 continue
             try:
-                for _ in range(10):
+                # Formats that are not the collector's take the stock way whatever is logged.
+                for _ in range(10 if all(h._is_fast for h in logging.getLogger().handlers) else 3):
                     r.case()
+                    r.foreign_case()
                     tally["cases"] += 1
                     sys.stderr.seek(0)
                     sys.stderr.truncate()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Unlicense
 """Load: many writers, small rings, collectors that stand still, all sizes."""
 import os
+import re
+import resource
 import signal
 import time
 
@@ -131,6 +133,39 @@ def threads_one_after_the_other_reuse_rings(t):
     check(size < 64 * MIB, "the segment has", size, "bytes: as if every thread had its own ring")
 
 
+def memory(t):
+    """MiB in shared memory, and of the collector."""
+    in_use = sum(os.stat(path).st_blocks * 512 for path in files_below(t.ring_dir) if os.path.isfile(path)) / MIB
+    resident = re.search(rb"VmRSS:\s+(\d+) kB", read_bytes(f"/proc/{t.collectors()[0]}/status"))
+    return in_use, int(resident[1]) / 1024
+
+
+def ten_thousand_threads_stay_within_the_budget(t):
+    """Beyond ring_budget_bytes, 96 MiB, they share a ring."""
+    small = 256 * 1024  # stacks
+    producer = t.produce("--threads", 10_000, "--records", 3, "--hold-ms", 5000,
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (small, small)))
+    t.wait_for_calls(30_000, 60)
+    in_use, resident = memory(t)
+    producer.wait(60)
+    found = t.check_log()
+    t.note(f"{in_use:.0f} MiB of shared memory, collector {resident:.0f} MiB, slowest call {t.slowest() * 1000:.1f} ms")
+    check(found["payloads"] == 30_000 and found["lost"] == 0, found)
+    check(in_use < 96 + 4 and resident < 96 + 32, in_use, resident)
+
+
+def thousand_processes_take_100_kib_each(t):
+    producer = t.produce("--processes", 1000, "--records", 3, "--hold-ms", 20_000)
+    t.wait_for_calls(3000, 60)
+    in_use, resident = memory(t)
+    t.tell_producers_to_stop()
+    producer.wait(60)
+    found = t.check_log()
+    t.note(f"{in_use:.0f} MiB of shared memory, collector {resident:.0f} MiB, slowest call {t.slowest() * 1000:.1f} ms")
+    check(found["payloads"] == 3000 and found["lost"] == 0, found)
+    check(in_use < 1000 * 104 / 1024 + 4 and resident < 150, in_use, resident)
+
+
 CASES = (
     processes_and_threads_with_rotation_lose_nothing, processes_and_threads_with_collector_thread_lose_nothing,
     unrelated_setups_on_one_file_lose_and_double_nothing, token_between_processes_stays_in_order,
@@ -139,3 +174,4 @@ CASES = (
     message_of_16_mib_arrives_whole, message_of_17_mib_is_cut_and_says_so, threads_that_log_once_at_once_lose_nothing,
     threads_one_after_the_other_reuse_rings,
 )
+LONG_CASES = (ten_thousand_threads_stay_within_the_budget, thousand_processes_take_100_kib_each)

@@ -82,7 +82,7 @@ def file_that_stays_full_leaves_its_records_to_recover(t):
     os.mkdir(disk)
     log = os.path.join(disk, "app.log")
     command = producer_command(t, "--threads", "2", "--records", "2000", "--rate", "20000", "--quick-exit", "1",
-                               log_file=log, block_timeout_ms="1000")
+                               log_file=log, block_timeout_ms="1000", ring_max_bytes="262144")
     program = start_on_small_tmpfs(t, disk, 2000 * KIB, f"""
         touch '{log}'
         dd if=/dev/zero of='{disk}/filler' bs=1k count=3000 2>/dev/null

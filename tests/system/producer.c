@@ -21,7 +21,7 @@
 
 #define ORPHAN_SLEEP_MS 300
 #define SIBLINGS_AT_ONCE 32 /* of a storm: enough to overlap, few enough for a small machine */
-#define THREADS_MAX 4096
+#define THREADS_MAX 10240
 
 static struct {
     const char *name, *tally, *setup, *birth, *also;
@@ -203,7 +203,7 @@ static bool run_threads(int process)
             abort();
     }
     is_good = make_storm(process);
-    for (int i = 0; !is_alone && i < o.threads; i++)
+    for (int i = 0; !is_alone && i < o.threads && i < THREADS_MAX; i++)
         pthread_join(thread[i], NULL);
     return is_good;
 }

@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True  # the folder is part of the sources
 import cases_birth
 import cases_crash
 import cases_death
+import cases_denied
 import cases_disk
 import cases_load
 import cases_recover
@@ -41,8 +42,8 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_signals, cases_crash, cases_space,
-               cases_disk, cases_recover, cases_stat, cases_trust)
+    modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_signals, cases_crash,
+               cases_denied, cases_space, cases_disk, cases_recover, cases_stat, cases_trust)
     cases = [case for module in modules
              for case in module.CASES + (getattr(module, "LONG_CASES", ()) if arguments.long else ())
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]

@@ -214,6 +214,34 @@ static void nothing_is_lost_while_no_other_file_goes_on(void)
     end();
 }
 
+/* Nobody is left who would wait for it: what finds no room stays in its ring, for whoever recovers the session. */
+static void nothing_is_lost_when_no_member_is_left(void)
+{
+    int number = 0;
+    begin_with_two_files(65536);
+    break_first();
+    while (first()->len < MPL_BATCH_DATA_BYTES - 3000) {
+        log_numbers(&number, 300);
+        hand_pass();
+    }
+    log_numbers(&number, 1000);
+    mpl_process_lock();
+    mpl_member_leave(&hand_session, MPL_PROCESS_DETACHED);
+    mpl_process_unlock();
+    for (int i = 0; i < 3; i++)
+        hand_pass();
+    CHECK_INT(hand_collector.alive_count, 0);
+    CHECK(hand_collector.is_blocked);
+    CHECK_INT(first()->account->lost, 0);
+    CHECK(first()->account->records < (uint64_t)number);
+    repair_first();
+    hand_pass();
+    hand_pass();
+    CHECK(holds_numbers(hand_log, number));
+    CHECK(holds_numbers(other_log, number));
+    end();
+}
+
 /* ---- deaths ---- */
 
 /* What a collector that dies there leaves: lines under the next number, which is never stored. */
@@ -325,6 +353,7 @@ int main(void)
         TEST_CASE(others_are_told_that_a_file_fails_and_that_it_goes_on),
         TEST_CASE(lines_that_wait_take_more_memory_up_to_the_bound),
         TEST_CASE(nothing_is_lost_while_no_other_file_goes_on),
+        TEST_CASE(nothing_is_lost_when_no_member_is_left),
         TEST_CASE(deaths_while_a_file_fails_lose_and_double_nothing),
     };
     hand_directory();
