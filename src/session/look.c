@@ -67,19 +67,36 @@ void mpl_look_close(struct mpl_look *l)
     free(l->is_alive);
 }
 
-static int read_control(struct mpl_look *l)
+static bool copy_control(const struct mpl_look *l)
 {
-    size_t have = 0;
-    l->control = aligned_alloc(_Alignof(struct mpl_control), sizeof *l->control);
     char *copy = (char *)l->control;
-    l->is_alive = calloc(MPL_SLOTS_MAX, sizeof *l->is_alive);
-    if (!copy || !l->is_alive)
-        return mpl_fail(ENOMEM, "%s: out of memory", l->dir);
+    size_t have = 0;
     while (have < sizeof *l->control) {
         ssize_t n = pread(l->control_fd, copy + have, sizeof *l->control - have, (off_t)have);
         if (n == 0 || (n < 0 && errno != EINTR))
-            return mpl_fail(EPROTO, "%s: its control file is damaged", l->dir);
+            return false;
         have += n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+#define COPIES_MAX 100 /* a collector decides every half millisecond, and a copy takes a tenth of one */
+
+/* What is decided meanwhile changes the account that the copy holds the number of. */
+static int read_control(struct mpl_look *l)
+{
+    const off_t at = offsetof(struct mpl_control_head, batch_seq);
+    uint64_t before, after = 0;
+    l->control = aligned_alloc(_Alignof(struct mpl_control), sizeof *l->control);
+    l->is_alive = calloc(MPL_SLOTS_MAX, sizeof *l->is_alive);
+    if (!l->control || !l->is_alive)
+        return mpl_fail(ENOMEM, "%s: out of memory", l->dir);
+    for (int i = 0; i < COPIES_MAX; i++) {
+        if (!copy_control(l) || pread(l->control_fd, &after, sizeof after, at) != (ssize_t)sizeof after)
+            return mpl_fail(EPROTO, "%s: its control file is damaged", l->dir);
+        before = atomic_load(&l->control->head.batch_seq);
+        if (before == after)
+            break;
     }
     return 0;
 }
@@ -114,7 +131,7 @@ const struct mpl_account *mpl_look_account(const struct mpl_look *l)
     for (int i = 0; i < 2; i++) {
         const struct mpl_account *a = &l->control->account[i];
         uint64_t tag = atomic_load_explicit(&a->tag, memory_order_relaxed);
-        if (tag <= l->batch_seq && tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
+        if ((tag <= l->batch_seq || l->has_collector) && tag > atomic_load_explicit(&best->tag, memory_order_relaxed))
             best = a;
     }
     return best;

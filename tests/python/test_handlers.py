@@ -20,6 +20,7 @@ def work():
     setup_logging(level="DEBUG", format_string="%%(message)s", %s)
     get_logger("w").debug("in the child %%d", 1)
     logging.getLogger("stock").info("stock")
+    mplog.flush()  # the parent is in another session, and does not wait for this one
 """ % options + """
 if __name__ == "__main__":
     get_logger("own").addHandler(mplog.Handler("own.log"))

@@ -131,7 +131,7 @@ def check_recovered(t, lines_before, *arguments, own_lines=0):
 
 def next_setup_recovers_all_that_was_killed(t):
     recovered, slowest = 0, 0
-    for turn in range(t.size(8, 200)):
+    for turn in range(t.size(5, 200)):
         how = t.random.choice(({}, {}, {"max_bytes": 100_000, "backup_count": 100_000}, {"collector": "thread"}))
         kill_under_load(t, in_peace=turn % 2 == 0, **how)
         before = lines_in(t) if turn % 2 == 0 else None
@@ -148,7 +148,7 @@ def next_setup_recovers_all_that_was_killed(t):
 
 def recover_writes_all_that_was_killed(t):
     recovered = 0
-    for _ in range(t.size(8, 200)):
+    for _ in range(t.size(5, 200)):
         kill_under_load(t, **t.random.choice(({}, {"max_bytes": 100_000, "backup_count": 100_000})))
         before, sessions = lines_in(t), t.sessions()
         would = recover(t, "--dry-run")
@@ -426,7 +426,7 @@ def incomplete_directories_are_removed(t):
 
 def setup_that_is_killed_leaves_nothing_for_long(t):
     leftovers = 0
-    for turn in range(t.size(40, 1000)):
+    for turn in range(t.size(15, 1000)):
         program = t.produce("--name", f"p.{turn}", "--records", 3)
         time.sleep(t.random.random() * 0.006)
         kill_everything(t)
@@ -459,6 +459,8 @@ def session_of_another_version_is_named(t):
 
 
 CASES = (
+    setup_that_is_killed_leaves_nothing_for_long, next_setup_recovers_all_that_was_killed,
+    recover_writes_all_that_was_killed,
     recover_that_is_killed_is_continued_by_the_next, many_recover_at_once_and_only_one_writes,
     recover_without_standard_descriptors_does_not_write_into_the_log,
     several_sessions_on_one_file_are_recovered_in_their_order, truncation_at_setup_comes_after_recovery,
@@ -469,11 +471,4 @@ CASES = (
     living_pid_namespace_is_not_touched_from_outside, directory_deleted_under_running_members_loses_nothing,
     incomplete_directories_are_removed,
     session_of_another_version_is_named,
-)
-
-# Random moments of death: what a killed removal leaves behind waits for the next set-up, perhaps for one after the
-# test's end; and how much there is to recover depends on the machine.
-LONG_CASES = (
-    setup_that_is_killed_leaves_nothing_for_long, next_setup_recovers_all_that_was_killed,
-    recover_writes_all_that_was_killed,
 )

@@ -185,7 +185,7 @@ def quick_items(t, name):
     where = QUICK[name]
     if name in PRODUCERS:
         return [f"-1 {t.random.randrange(where)}" for _ in range(QUICK_ITEMS)]
-    return [f"{t.random.randrange(*where)} {t.random.choice((0, 0, 1, 4, 9))}" for _ in range(QUICK_ITEMS)]
+    return [f"{t.random.randrange(*where)} {t.random.choice((0, 0, 0, 0, 3))}" for _ in range(QUICK_ITEMS)]
 
 
 def second_deaths(t, name):

@@ -2,6 +2,7 @@
 """What tools/torture runs, in this order."""
 import re
 
+import disturb
 import failing_calls
 import failing_memory
 import kill_points
@@ -41,12 +42,14 @@ def call_part(name):
 
 def memory_part(name):
     def quick(t):
-        return t.random.sample(failing_memory.items(t, name), 5)
+        return t.random.sample([item for item in failing_memory.items(t, name) if item.endswith("once")], 5)
     return Part(f"failing memory: {name}", lambda t: failing_memory.items(t, name),
                 lambda t, item: failing_memory.run(t, name, item), "failures",
                 None if "thread" in name else quick)  # whose set-up waits its five seconds
 
 
 PARTS = [Part("kill matrix", matrix.items, matrix.run, "rounds", sum_up=matrix.sum_up)]
-PARTS += [kill_part(name) for name in kill_points.NAMES] + [call_part(name) for name in failing_calls.TARGETS]
+PARTS += [kill_part(name) for name in kill_points.NAMES]
+PARTS += [Part("disturbances", disturb.items, disturb.run, "rounds", disturb.quick_items)]
+PARTS += [call_part(name) for name in failing_calls.TARGETS]
 PARTS += [memory_part(name) for name in failing_memory.TARGETS]
