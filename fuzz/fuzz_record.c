@@ -26,6 +26,7 @@ static const char *const patterns[] = {
 
 static struct mpl_collector collector;
 static struct mpl_control control;
+static struct mpl_sink_account account;
 static struct mpl_sink sink;
 static struct mpl_pattern *compiled[sizeof patterns / sizeof patterns[0]];
 
@@ -35,7 +36,7 @@ static void set_up(void)
         return;
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
         FUZZ_CHECK(mpl_pattern_compile(&compiled[i], patterns[i]) == 0);
-    sink = (struct mpl_sink){.level = INT32_MIN, .fd = -1, .file = {.fd = -1}};
+    sink = (struct mpl_sink){.level = INT32_MIN, .fd = -1, .file = {.fd = -1}, .account = &account};
     sink.batch = calloc(1, BATCH_BYTES);
     FUZZ_CHECK(sink.batch);
     sink.batch_map_bytes = BATCH_BYTES;

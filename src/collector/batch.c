@@ -27,7 +27,8 @@ static int open_file(int dir_fd, uint32_t index)
 {
     char name[MPL_SINKFILE_NAME_MAX];
     mpl_sinkfile_name(name, "batch", index);
-    return mpl_dir_open_file(dir_fd, name, O_RDWR);
+    int fd = mpl_dir_open_file(dir_fd, name, O_RDWR);
+    return fd == -ENOENT ? mpl_fail(EPROTO, "session file %s: is missing", name) : fd;
 }
 
 static bool is_sound(const struct mpl_batch *b, uint64_t file_bytes)

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,6 +49,13 @@ static bool is_gone(const struct mpl_collector *c, const struct mpl_member_view 
         return false;
     return mpl_alive_lock_holder(c->dir_fd, m->serial) == 0 &&
            (m->is_foreign || !mpl_alive_has_mapped(c->dir, m->serial, m->pid));
+}
+
+/* What the watching thread says comes late: the slot may have a new member by now, who lives. */
+static bool has_ended(const struct mpl_member_view *m)
+{
+    struct pollfd p = {.fd = m->pid_fd, .events = POLLIN};
+    return m->pid_fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
 /* Finds the process behind a new member. */
@@ -203,7 +211,7 @@ void mpl_members_scan(struct mpl_collector *c)
     uint32_t slot, news = atomic_load(&c->control->head.news);
     while (mpl_watch_next_dead(c->watch, &slot)) {
         struct mpl_member_view *m = c->member[slot];
-        if (m) {
+        if (m && has_ended(m)) {
             m->is_dead = true;
             note_ending(c, m);
         }

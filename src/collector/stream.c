@@ -228,7 +228,8 @@ static int open_file(int dir_fd, uint32_t index)
 {
     char name[MPL_SINKFILE_NAME_MAX];
     mpl_sinkfile_name(name, "stream", index);
-    return mpl_dir_open_file(dir_fd, name, O_RDWR);
+    int fd = mpl_dir_open_file(dir_fd, name, O_RDWR);
+    return fd == -ENOENT ? mpl_fail(EPROTO, "session file %s: is missing", name) : fd;
 }
 
 int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)

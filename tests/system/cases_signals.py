@@ -14,7 +14,7 @@ def check_storm(t, kind, threads, most_lost, stderr=False, rotated=False, **mplo
     files = [f"{t.log}.{i}" for i in range(1, int(program.values()["files"]))] if rotated else []
     files = [t.log, *files] + ([program.stderr_path] if stderr else [])
     program.may_complain = stderr
-    noise = "".join(NOISE.findall(read_bytes(program.stderr_path).decode(errors="replace")))
+    noise = "".join(NOISE.findall(read_bytes(program.stderr_path).decode(errors="replace"))) if stderr else ""
     found = t.check_log(files=files, at_least=["thread"] if kind == "forks" else (), foreign=noise.count("\n"))
     interrupted = int(program.values()["interrupted"])
     t.note(f"{found['payloads']} messages, {program.values()['handled']} handlers, {interrupted} interrupted mplog, "

@@ -2,6 +2,7 @@
  *
  * What a session that was left behind says about itself, and what a collector of a later boot makes of it.
  */
+#include "collector/watch.h"
 #include "session_by_hand.h"
 
 #include <pthread.h>
@@ -307,6 +308,36 @@ static void member_whose_segment_was_deleted_while_it_joined_is_heard(void)
     hand_end();
 }
 
+/* The thread that watches is slow: the slot of who has died has been given to another, who lives. */
+static void death_that_is_told_late_does_not_end_the_next_in_its_slot(void)
+{
+    struct mplog_options o = hand_options();
+    size_t len;
+    hand_begin(&o);
+    hand_pass();
+    uint32_t before = atomic_load(&hand_collector.control->head.wake_word);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    int pid_fd = mpl_os_pidfd_open(child);
+    CHECK(pid_fd >= 0);
+    mpl_watch_add(hand_collector.watch, pid_fd, 0); /* our own slot */
+    for (int i = 0; i < 2000 && atomic_load(&hand_collector.control->head.wake_word) == before; i++)
+        usleep(1000);
+    CHECK(atomic_load(&hand_collector.control->head.wake_word) != before);
+    usleep(10000);
+    hand_pass();
+    CHECK_INT(hand_collector.alive_count, 1);
+    mplog_info(logger(), "here");
+    hand_pass();
+    char *lines = hand_read(&len);
+    CHECK(strcmp(lines, "here\n") == 0);
+    free(lines);
+    waitpid(child, NULL, 0);
+    close(pid_fd);
+    hand_end();
+}
+
 /* A collector was killed when everything was written and nothing yet deleted. */
 static void removal_is_finished_by_the_next(void)
 {
@@ -437,6 +468,7 @@ int main(void)
         TEST_CASE(looking_changes_nothing),
         TEST_CASE(looking_for_others_keeps_the_locks_of_this_process),
         TEST_CASE(member_whose_segment_was_deleted_while_it_joined_is_heard),
+        TEST_CASE(death_that_is_told_late_does_not_end_the_next_in_its_slot),
         TEST_CASE(removal_is_finished_by_the_next),
         TEST_CASE(process_is_exiting_when_all_its_threads_are),
         TEST_CASE(session_of_an_earlier_boot_keeps_order_and_times),
