@@ -10,7 +10,7 @@
 
 #include "producer/crash.h"
 
-#if __has_include(<execinfo.h>)
+#if defined(__GLIBC__)
 #include <execinfo.h>
 #else
 /* musl has none. */
