@@ -10,7 +10,7 @@
 
 #include "producer/crash.h"
 
-#if __has_include(<execinfo.h>)
+#ifdef __GLIBC__ /* its header may be found beside musl, too */
 #include <execinfo.h>
 #else
 /* musl has none. */
