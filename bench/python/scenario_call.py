@@ -17,7 +17,7 @@ from loggers import LOGGERS, NAME, PERCENT_CALLS
 
 BURST = 20
 PAUSE_NS = 200000
-WARM = 30  # bursts that are not counted: threads attach, call sites are published, the interpreter specialises
+WARM = 15  # bursts that are not counted: threads attach, call sites are published, the interpreter specialises
 
 BURST_SOURCE = """
 def burst(log, clock=clock, twenty=range(%d), client="client-17", ms=12.5):
@@ -59,11 +59,12 @@ def stock_logger(name, *handlers):
 
 
 def plan(adapter, is_mplog, wanted):
-    """kind -> (function, logger). Exceptions come last: they fill the caches, and the empty loop is next."""
+    """kind -> (function, logger). Exceptions come last, and the loop in between: they fill the caches."""
     log, empty = adapter.logger(), floor.Logger()
-    found = {"loop": (compiled("loop", "pass"), log)}
+    found = {}
     for kind, call in PERCENT_CALLS.items():
         found["floor_" + kind] = (compiled(kind, call), empty)
+    found["loop"] = (compiled("loop", "pass"), log)
     for kind, call in adapter.calls.items():
         found[kind] = (compiled(kind, call), log)
     if is_mplog:

@@ -96,7 +96,7 @@ def python_call(runner, python):
         what["FileHandler, " + form] = python.runs("call", logger="filehandler", form=form)
     what["Manager().Queue(), plain"] = python.runs("call", logger="manager", form="plain", bursts=MANAGER_BURSTS,
                                                    calls=1000)
-    results = runner.in_turn(what, rounds=5)
+    results = runner.in_turn(what, rounds=3)
     rows = [["floor"] + [of(results["main, plain format"], "floor_" + kind) for kind in KINDS] + [""]]
     for name, found in results.items():
         rows.append([("mplog, " if name in places else "") + name] + [of(found, kind) for kind in KINDS]
@@ -208,5 +208,31 @@ def python_memory(runner, python):
                   for name, found in results.items()])
 
 
+def gaps(runner, python, kind):
+    """One run of asyncio_gaps.py: clock_quantile -> us."""
+    done = subprocess.run([PYTHON, os.path.join(python.folder, "asyncio_gaps.py"), "--one", kind],
+                          env=dict(runner.env, **python.env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, universal_newlines=True)
+    words = done.stdout.split()
+    if done.returncode or len(words) != 6:
+        runner.problem("asyncio_gaps.py --one %s: status %d: %s" % (kind, done.returncode, done.stdout[-300:]))
+        return None
+    return dict(zip(("world_p50", "world_p999", "world_most", "own_p50", "own_p999", "own_most"), map(float, words)))
+
+
+@benchmark
+def python_asyncio(runner, python):
+    """1000 asyncio tasks that log 20 lines each: how long the loop is kept from its next pass, in the world's time and
+    in that of the thread."""
+    kinds = ("no logging", "mplog", "FileHandler")
+    results = runner.in_turn({kind: functools.partial(gaps, runner, python, kind) for kind in kinds}, rounds=10)
+    keys = ("world_p50", "world_p999", "world_most", "own_p50", "own_p999", "own_most")
+    runner.table(["us", "p50", "p99.9", "most", "thread's time: p50", "p99.9", "most"],
+                 [[kind] + [column(found, key) for key in keys] for kind, found in results.items()])
+    runner.target("Python: asyncio, p99.9 of the loop's gap beyond no logging", 100,
+                  lambda pick, a=column(results["mplog"], "world_p999"), b=column(results["no logging"], "world_p999"):
+                  pick(a) - pick(b), "us")
+
+
 BENCHMARKS = {"python_call": python_call, "python_peers": python_peers, "python_files": python_files,
-              "python_start": python_start, "python_memory": python_memory}
+              "python_start": python_start, "python_memory": python_memory, "python_asyncio": python_asyncio}

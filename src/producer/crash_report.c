@@ -10,7 +10,7 @@
 
 #include "producer/crash.h"
 
-#ifdef __GLIBC__ /* its header may be found beside musl, too */
+#if defined(__GLIBC__)
 #include <execinfo.h>
 #else
 /* musl has none. */
