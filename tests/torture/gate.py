@@ -32,11 +32,14 @@ class Gate:
         if for_collector:
             t.env["MPLOG_HELPER"] = os.path.join(self.dir, "mplog")
 
+    def arm_again(self, tracer):
+        """As soon as that tracer has who it waits for: whoever comes next may come at once after a death."""
+        while tracer.poll() is None and any(os.path.exists(os.path.join(self.dir, name)) for name in ("armed", "pid")):
+            time.sleep(0.001)
+        self.arm()
+
     def arm(self):
         """The next one that comes is for the tracer that is started next."""
-        pid = os.path.join(self.dir, "pid")
-        if os.path.exists(pid):
-            os.remove(pid)
         with open(os.path.join(self.dir, "armed"), "wb"):
             pass
 

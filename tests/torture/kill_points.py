@@ -111,8 +111,7 @@ def collector_is_killed(t, name, point):
     gate.arm()
     victim = gate.victim(*words, mplog=options)
     if is_second:
-        said = gate.trace("kill", t.ring_dir, *point[:2])
-        gate.arm()
+        said = gate.trace("kill", t.ring_dir, *point[:2], meanwhile=gate.arm_again)
         for pid in () if "killed" in said else t.collectors():
             os.kill(pid, signal.SIGKILL)
         point = point[2:]

@@ -209,6 +209,7 @@ static void seize(const char *dir)
     if (!f || fscanf(f, "%d", &pid) != 1)
         die("nobody has come to the gate");
     fclose(f);
+    unlink(pid_path); /* the gate may be armed again */
     t.pid = pid;
     if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) < 0)
         die("PTRACE_SEIZE");
