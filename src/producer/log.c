@@ -179,12 +179,11 @@ static inline __attribute__((always_inline)) void log_few(struct mplog_site *sit
     }
     atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
-    char *cur = p->cur;
-    if (unlikely(!is_current(p)) || unlikely(bytes + 3 * sizeof a > (uint64_t)(p->limit - cur))) {
+    if (unlikely(!is_current(p)) || unlikely(bytes + 3 * sizeof a > (uint64_t)(p->limit - p->cur))) {
         atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
         goto unusual;
     }
-    struct mpl_record_head *head = (struct mpl_record_head *)(void *)cur;
+    struct mpl_record_head *head = (struct mpl_record_head *)(void *)p->cur;
     uint64_t *body = (uint64_t *)(head + 1), stamp = mpl_clock_stamp(mpl_process.clock_kind);
     body[0] = a;
     body[1] = b;
