@@ -149,7 +149,7 @@ static void rotation_whose_new_file_cannot_be_opened_is_finished_later(void)
     fault_disarm();
     CHECK_INT(first, -EMFILE);
     CHECK_INT(second, -EMFILE);
-    CHECK(strstr(mpl_error_text(), "cannot be opened: Too many open files") != NULL);
+    CHECK(strstr(mpl_error_text(), "cannot be opened: ") != NULL);
     CHECK_INT(mpl_file_append(&f, &batch.lines, &done, NULL), 0);
     mpl_file_close(&f);
     CHECK(files_hold(log_path(1), "a\n") && files_hold(log_path(0), "b\n"));
