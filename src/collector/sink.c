@@ -228,7 +228,7 @@ static struct mpl_str encode(struct mpl_sink *s, struct mpl_str line)
 struct mpl_text mpl_sink_room(struct mpl_sink *s)
 {
     struct mpl_text room = {NULL, 0, 0};
-    if (!s->is_stream && mpl_encoding_is_utf8(s->encoding))
+    if (!s->is_stream && s->encoding && mpl_encoding_is_utf8(s->encoding))
         room = mpl_batch_room(s);
     return room.cap > 0 ? room : (struct mpl_text){s->line, 0, s->line_cap};
 }
