@@ -79,36 +79,42 @@ uint32_t mpl_defs_intern(struct mpl_defs *d, const struct mpl_def *def, struct m
     return d->count - 1;
 }
 
-const struct mpl_cformat *mpl_defs_format(struct mpl_def_view *v)
+const struct mpl_cformat *mpl_defs_format(struct mpl_def_view *v, struct mpl_cformat *spare)
 {
     if (v->is_parsed)
         return v->format;
-    v->is_parsed = true;
     if (v->kind != MPL_DEF_SITE || (v->flags & (MPL_DEF_NOT_A_FORMAT | MPL_DEF_PYTHON)))
         return NULL;
-    v->format = malloc(sizeof *v->format);
-    if (v->format && mpl_cformat_parse(v->format, v->text) < 0) {
-        free(v->format);
-        v->format = NULL;
+    if (mpl_cformat_parse(spare, v->text) < 0) {
+        v->is_parsed = true;
+        return NULL;
     }
+    v->format = malloc(sizeof *v->format);
+    if (!v->format)
+        return spare; /* until there is memory again */
+    *v->format = *spare;
+    v->is_parsed = true;
     bool has_more = v->flags & (MPL_DEF_HAS_ERROR | MPL_DEF_SHOW_ERROR);
-    v->quick = v->format && !has_more ? mpl_quick_of_c(v->format, v->text) : NULL;
+    v->quick = has_more ? NULL : mpl_quick_of_c(v->format, v->text);
     return v->format;
 }
 
-const struct mpl_pyformat *mpl_defs_pyformat(struct mpl_def_view *v)
+const struct mpl_pyformat *mpl_defs_pyformat(struct mpl_def_view *v, struct mpl_pyformat *spare)
 {
     if (v->is_parsed)
         return v->py_format;
-    v->is_parsed = true;
     if (v->kind != MPL_DEF_SITE || !(v->flags & MPL_DEF_PYTHON))
         return NULL;
-    v->py_format = malloc(sizeof *v->py_format);
-    if (v->py_format && !mpl_pyformat_parse(v->py_format, v->text)) {
-        free(v->py_format);
-        v->py_format = NULL;
+    if (!mpl_pyformat_parse(spare, v->text)) {
+        v->is_parsed = true;
+        return NULL;
     }
-    v->quick = v->py_format ? mpl_quick_of_python(v->py_format, v->text) : NULL;
+    v->py_format = malloc(sizeof *v->py_format);
+    if (!v->py_format)
+        return spare;
+    *v->py_format = *spare;
+    v->is_parsed = true;
+    v->quick = mpl_quick_of_python(v->py_format, v->text);
     return v->py_format;
 }
 

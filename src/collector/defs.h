@@ -35,11 +35,11 @@ struct mpl_defs {
 uint32_t mpl_defs_intern(struct mpl_defs *d, const struct mpl_def *def, struct mpl_str text, struct mpl_str file,
                          struct mpl_str function);
 
-/* The site's format; NULL if it has none. */
-const struct mpl_cformat *mpl_defs_format(struct mpl_def_view *v);
+/* The site's format; NULL if it has none. Without memory to keep it for the next record it is parsed into `spare`. */
+const struct mpl_cformat *mpl_defs_format(struct mpl_def_view *v, struct mpl_cformat *spare);
 
 /* The same for a site with MPL_DEF_PYTHON. */
-const struct mpl_pyformat *mpl_defs_pyformat(struct mpl_def_view *v);
+const struct mpl_pyformat *mpl_defs_pyformat(struct mpl_def_view *v, struct mpl_pyformat *spare);
 
 void mpl_defs_fini(struct mpl_defs *d);
 

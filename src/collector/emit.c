@@ -53,6 +53,10 @@ static void set_common(struct mpl_collector *c, struct mpl_ring_view *r, const s
 struct arguments {
     struct mpl_arg c[MPL_CFORMAT_ARGS_MAX];
     struct mpl_pyarg python[MPL_PYFORMAT_ARGS_MAX];
+    union { /* a format that there is no memory to keep */
+        struct mpl_cformat c_format;
+        struct mpl_pyformat py_format;
+    } spare;
 };
 
 /* Reads what the word of types says: a word each, then the texts. */
@@ -81,7 +85,7 @@ static bool read_typed(struct mpl_str body, uint32_t count, struct mpl_pyarg *ar
 
 static bool set_typed(struct mpl_def_view *site, struct mpl_str body, struct mpl_record *out, struct arguments *args)
 {
-    const struct mpl_pyformat *f = mpl_defs_pyformat(site);
+    const struct mpl_pyformat *f = mpl_defs_pyformat(site, &args->spare.py_format);
     if (!f || !read_typed(body, f->arg_count, args->python))
         return false;
     out->format = site->text;
@@ -98,7 +102,7 @@ static bool set_deferred(struct mpl_def_view *site, const struct mpl_raw_record 
         return false; /* the only case is a segment that somebody has damaged */
     if (site->flags & MPL_DEF_PYTHON)
         return set_typed(site, (struct mpl_str){raw->body, raw->body_bytes}, out, args);
-    const struct mpl_cformat *f = mpl_defs_format(site);
+    const struct mpl_cformat *f = mpl_defs_format(site, &args->spare.c_format);
     static const struct mpl_cformat none = {.conversion_count = 0};
     if (!mpl_codec_args(raw, f ? f : &none, (site->flags & MPL_DEF_HAS_ERROR) != 0, args->c, &out->error))
         return false;
