@@ -58,7 +58,7 @@ bool mpl_dir_retire(const char *path, uint64_t dev, uint64_t ino);
 /* Deletes a directory with everything in it, one level deep. Allocates. */
 void mpl_dir_delete(const char *path);
 
-/* Ends what somebody else has begun: deletes the session directory if it has no `control`, without which nobody can join
+/* Ends what somebody else has begun: deletes the session directory if it has no `control`. Without that nobody can join
  * it, and what is in it keeps a new session from its name. Members that are left go on without it. Allocates. */
 void mpl_dir_delete_remains(const char *path);
 
