@@ -20,6 +20,9 @@
 /* A ring without records for this long is no longer looked at. */
 #define COLD_AFTER_NS 20000000.0
 
+/* Rings that there is room for from the beginning. */
+#define RINGS_LEAST 64u
+
 /* As the option: a file that fails does not hold the others up without bound. */
 #define BLOCK_TIMEOUT_MAX_NS UINT64_C(3600000000000)
 
@@ -141,6 +144,20 @@ void mpl_collector_read_clocks(struct mpl_collector *c)
         c->wall.wall_ns = 0;
 }
 
+/* For most sessions that is all: no record is lost, and none written twice, because memory is missing later. */
+static bool allocate_buffers(struct mpl_collector *c)
+{
+    c->copy = malloc(MPL_LINE_BYTES_LEAST);
+    c->heap.entry = malloc(RINGS_LEAST * sizeof *c->heap.entry);
+    c->hot = malloc(RINGS_LEAST * sizeof(struct mpl_ring_view *));
+    c->touched = malloc(RINGS_LEAST * sizeof(struct mpl_ring_view *));
+    c->copy_cap = c->copy ? MPL_LINE_BYTES_LEAST : 0;
+    c->heap.capacity = c->heap.entry ? RINGS_LEAST : 0;
+    c->hot_capacity = c->hot ? RINGS_LEAST : 0;
+    c->touched_capacity = c->touched ? RINGS_LEAST : 0;
+    return c->copy && c->heap.entry && c->hot && c->touched;
+}
+
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
                        const struct mpl_candidates *candidates)
 {
@@ -151,6 +168,8 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     c->control_fd = control_fd;
     c->candidates = candidates;
     c->pid_ns = mpl_os_pid_namespace();
+    if (!allocate_buffers(c))
+        return mpl_fail(ENOMEM, "collector: out of memory");
     if (fstat(control_fd, &st) == 0) {
         c->control_dev = st.st_dev;
         c->control_ino = st.st_ino;

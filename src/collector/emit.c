@@ -11,8 +11,6 @@
 #include "collector/collector.h"
 #include "shm/codec.h"
 
-#define LINE_BYTES_LEAST 4096u
-
 /* ---- attributes ---- */
 
 static void set_site(struct mpl_record *out, const struct mpl_def_view *site)
@@ -244,7 +242,7 @@ static struct mpl_str render_record(struct mpl_sink *s, const struct mpl_record 
         mpl_text_char(&t, '\n');
         if (mpl_text_fits(&t))
             return (struct mpl_str){t.data, t.len};
-        size_t larger = t.len < LINE_BYTES_LEAST ? LINE_BYTES_LEAST : t.len + t.len / 4;
+        size_t larger = t.len < MPL_LINE_BYTES_LEAST ? MPL_LINE_BYTES_LEAST : t.len + t.len / 4;
         char *line = realloc(s->line, larger);
         if (!line)
             return (struct mpl_str){NULL, 0};

@@ -208,21 +208,21 @@ static bool is_ours(struct mpl_collector *c)
            mpl_os_fd_is(c->control_fd, c->control_dev, c->control_ino);
 }
 
+/* If realloc fails, the large buffer is as good as the small one. */
+static void shrink(char **buffer, size_t *cap)
+{
+    char *smaller = *cap > IDLE_BUFFER_BYTES ? realloc(*buffer, MPL_LINE_BYTES_LEAST) : NULL;
+    if (smaller) {
+        *buffer = smaller;
+        *cap = MPL_LINE_BYTES_LEAST;
+    }
+}
+
 static void shrink_buffers(struct mpl_collector *c)
 {
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        struct mpl_sink *s = c->sink[i];
-        if (s->line_cap > IDLE_BUFFER_BYTES) {
-            free(s->line);
-            s->line = NULL;
-            s->line_cap = 0;
-        }
-    }
-    if (c->copy_cap > IDLE_BUFFER_BYTES) {
-        free(c->copy);
-        c->copy = NULL;
-        c->copy_cap = 0;
-    }
+    for (uint32_t i = 0; i < c->sink_count; i++)
+        shrink(&c->sink[i]->line, &c->sink[i]->line_cap);
+    shrink(&c->copy, &c->copy_cap);
     for (uint32_t i = 0; i < c->sink_count; i++)
         mpl_batch_shrink(c->sink[i]);
 }

@@ -171,7 +171,9 @@ int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sin
                            .file = {.fd = -1}};
     if (!d)
         return mpl_fail(ENOMEM, "sink %u: out of memory", index);
-    int error = read_description(d, dir_fd, index);
+    s->line = malloc(MPL_LINE_BYTES_LEAST);
+    s->line_cap = s->line ? MPL_LINE_BYTES_LEAST : 0;
+    int error = s->line ? read_description(d, dir_fd, index) : mpl_fail(ENOMEM, "sink %u: out of memory", index);
     if (!error) {
         s->is_stream = strcmp(d->kind, "file") != 0;
         s->is_stderr = strcmp(d->kind, "stderr") == 0;

@@ -20,6 +20,9 @@ struct mpl_candidates {
     unsigned count;
 };
 
+/* What there is from the beginning: most lines, and those that tell of losses, need no memory that might be missing. */
+#define MPL_LINE_BYTES_LEAST 4096u
+
 struct mpl_sink {
     uint32_t index;
     int32_t level;
