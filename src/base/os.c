@@ -9,6 +9,7 @@
 #include <linux/membarrier.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
@@ -96,14 +97,14 @@ uint64_t mpl_os_page_round(uint64_t bytes)
 
 #define STAT_LINE_MAX 1024u
 
-static bool read_stat(const char *path, char line[STAT_LINE_MAX])
+static bool read_text(const char *path, char *text, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    ssize_t n = read(fd, line, STAT_LINE_MAX - 1);
+    ssize_t n = read(fd, text, size - 1);
     close(fd);
-    line[n > 0 ? n : 0] = '\0';
+    text[n > 0 ? n : 0] = '\0';
     return n > 0;
 }
 
@@ -127,20 +128,37 @@ static uint64_t stat_field(pid_t pid, unsigned field)
     mpl_text_str(&t, MPL_STR("/proc/"));
     mpl_text_u64(&t, (uint64_t)pid);
     mpl_text_str(&t, MPL_STR("/stat"));
-    return read_stat(mpl_text_cstr(&t), line) ? field_of(line, field) : 0;
+    return read_text(mpl_text_cstr(&t), line, sizeof line) ? field_of(line, field) : 0;
 }
 
 uint64_t mpl_os_start_time(pid_t pid) { return stat_field(pid, 22); }
+
+static const uint64_t killed = UINT64_C(1) << (SIGKILL - 1);
+
+/* Behind the groups, of which a process may have so many that it is not seen; then its threads tell. */
+#define STATUS_MAX 4096u
+
+/* SIGKILL stays pending for the process until it is gone. A thread that takes it has it no more and is not exiting yet,
+ * for a moment that is long on a busy machine. */
+static bool is_killed(pid_t pid)
+{
+    static const char name[] = "\nShdPnd:";
+    char path[32], text[STATUS_MAX];
+    struct mpl_text t = {path, 0, sizeof path};
+    mpl_text_printf(&t, "/proc/%d/status", (int)pid);
+    const char *at = read_text(mpl_text_cstr(&t), text, sizeof text) ? strstr(text, name) : NULL;
+    return at && (strtoull(at + sizeof name - 1, NULL, 16) & killed) != 0;
+}
 
 /* proc(5). A thread that has ended before the others is exiting, too: all of them must be. */
 static bool is_thread_exiting(pid_t pid, const char *thread)
 {
     enum { FLAGS = 9, PENDING_SIGNALS = 31 };
-    static const uint64_t exiting = 4 /* PF_EXITING */, killed = UINT64_C(1) << (SIGKILL - 1);
+    static const uint64_t exiting = 4; /* PF_EXITING */
     char path[64], line[STAT_LINE_MAX];
     struct mpl_text t = {path, 0, sizeof path};
     mpl_text_printf(&t, "/proc/%d/task/%s/stat", (int)pid, thread);
-    return !read_stat(mpl_text_cstr(&t), line) || (field_of(line, FLAGS) & exiting) != 0 ||
+    return !read_text(mpl_text_cstr(&t), line, sizeof line) || (field_of(line, FLAGS) & exiting) != 0 ||
            (field_of(line, PENDING_SIGNALS) & killed) != 0;
 }
 
@@ -148,6 +166,8 @@ bool mpl_os_is_exiting(pid_t pid)
 {
     char path[32];
     struct mpl_text t = {path, 0, sizeof path};
+    if (is_killed(pid))
+        return true;
     mpl_text_printf(&t, "/proc/%d/task", (int)pid);
     DIR *dir = opendir(mpl_text_cstr(&t));
     if (!dir)

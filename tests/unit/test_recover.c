@@ -390,8 +390,11 @@ static void process_is_exiting_when_all_its_threads_are(void)
     CHECK(!mpl_os_is_exiting(child));
     CHECK(!mpl_os_is_exiting(getpid()));
     kill(child, SIGKILL);
-    CHECK(mpl_os_is_exiting(child)); /* from now on, dead or not */
-    CHECK_INT(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    do {
+        CHECK(mpl_os_is_exiting(child)); /* from now on, dead or not */
+        info.si_pid = 0;
+        CHECK_INT(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT | WNOHANG), 0);
+    } while (info.si_pid == 0);
     CHECK(mpl_os_is_exiting(child));
     CHECK_INT(waitpid(child, NULL, 0), child);
     CHECK(mpl_os_is_exiting(child));
