@@ -28,11 +28,13 @@ uint32_t mpl_clock_detect(void)
 #define NS_PER_TICK_LEAST 0.01
 #define NS_PER_TICK_MOST 10000.0
 
-void mpl_clock_wall_read(struct mpl_clock_wall *w, uint32_t kind, uint64_t base_stamp, uint64_t base_monotonic_ns)
+struct mpl_clock_reading mpl_clock_read_all(uint32_t kind)
 {
     /* The stamp lies between two readings of the slower clocks, so that being preempted between them shows. Three tries
-     * are enough to be within a microsecond nearly always; one that fails only shifts displayed times of one pass. */
-    uint64_t shortest = UINT64_MAX, stamp_then = base_stamp, monotonic_then = base_monotonic_ns;
+     * are enough to be within a microsecond nearly always; one that fails only shifts displayed times of one pass, or,
+     * at set-up, the rate of the first seconds. */
+    uint64_t shortest = UINT64_MAX;
+    struct mpl_clock_reading best = {0};
     for (int i = 0; i < 3; i++) {
         uint64_t before = mpl_clock_stamp(kind);
         int64_t wall_ns = mpl_clock_wall_ns();
@@ -40,15 +42,20 @@ void mpl_clock_wall_read(struct mpl_clock_wall *w, uint32_t kind, uint64_t base_
         if (after - before >= shortest)
             continue;
         shortest = after - before;
-        stamp_then = before + shortest / 2;
-        monotonic_then = monotonic_ns;
-        w->stamp = stamp_then;
-        w->wall_ns = wall_ns;
+        best = (struct mpl_clock_reading){before + shortest / 2, monotonic_ns, wall_ns};
     }
+    return best;
+}
+
+void mpl_clock_wall_read(struct mpl_clock_wall *w, uint32_t kind, uint64_t base_stamp, uint64_t base_monotonic_ns)
+{
+    struct mpl_clock_reading now = mpl_clock_read_all(kind);
+    w->stamp = now.stamp;
+    w->wall_ns = now.wall_ns;
     if (kind == MPL_CLOCK_MONOTONIC) {
         w->ns_per_tick = 1.0;
-    } else if (stamp_then > base_stamp && monotonic_then > base_monotonic_ns) {
-        double rate = (double)(monotonic_then - base_monotonic_ns) / (double)(stamp_then - base_stamp);
+    } else if (now.stamp > base_stamp && now.monotonic_ns > base_monotonic_ns) {
+        double rate = (double)(now.monotonic_ns - base_monotonic_ns) / (double)(now.stamp - base_stamp);
         w->ns_per_tick = rate >= NS_PER_TICK_LEAST && rate <= NS_PER_TICK_MOST ? rate : w->ns_per_tick;
     }
 }

@@ -76,6 +76,14 @@ struct mpl_clock_wall {
     double ns_per_tick;
 };
 
+/* All clocks at the same moment, to a microsecond nearly always. */
+struct mpl_clock_reading {
+    uint64_t stamp, monotonic_ns;
+    int64_t wall_ns;
+};
+
+struct mpl_clock_reading mpl_clock_read_all(uint32_t kind);
+
 /* `base_*`: one reading of both clocks, at the set-up of the session. Two that give no rate of a clock leave
  * w->ns_per_tick as it is. */
 void mpl_clock_wall_read(struct mpl_clock_wall *w, uint32_t kind, uint64_t base_stamp, uint64_t base_monotonic_ns);

@@ -31,9 +31,10 @@ static void fill_facts(struct mpl_control_head *h, const struct mplog_options *o
     mpl_alive_boot_id(h->boot_id); /* unknown: then a reboot is told by the tmpfs being empty */
     h->creator_pid = (uint32_t)getpid();
     h->clock_kind = mpl_clock_detect();
-    h->stamp_base = mpl_clock_stamp(h->clock_kind);
-    h->monotonic_base_ns = mpl_clock_monotonic_ns();
-    h->wall_base_ns = mpl_clock_wall_ns();
+    struct mpl_clock_reading now = mpl_clock_read_all(h->clock_kind);
+    h->stamp_base = now.stamp;
+    h->monotonic_base_ns = now.monotonic_ns;
+    h->wall_base_ns = now.wall_ns;
     h->pulse = (struct mpl_pulse){h->stamp_base, h->wall_base_ns, h->clock_kind == MPL_CLOCK_MONOTONIC ? 1.0 : 0.0};
     h->level = o->level;
     h->overflow = o->overflow && strcmp(o->overflow, "drop") == 0 ? MPL_OVERFLOW_DROP : MPL_OVERFLOW_BLOCK;
