@@ -13,6 +13,7 @@
 #include "session/member.h"
 #include "session/session.h"
 #include "shm/control.h"
+#include "shm/dir.h"
 
 /* Each turn of joining and creating means that somebody else has removed or published the session in between, or
  * deleted what was being built. */
@@ -93,6 +94,8 @@ int mpl_session_join_or_create(struct mpl_entry *e)
         error = create_again(e);
         if (error != -EEXIST && error != -ENOENT)
             return error;
+        if (error == -EEXIST)
+            mpl_dir_delete_remains(e->session->dir); /* a segment was added while the directory was being deleted */
     }
     return error;
 }

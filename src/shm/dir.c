@@ -209,11 +209,26 @@ static void delete_parent_if_empty(const char *path)
 bool mpl_dir_retire(const char *path, uint64_t dev, uint64_t ino)
 {
     char gone[MPL_DIR_MAX];
-    if (!control_is(path, dev, ino) || !with_suffix(gone, path, ".gone-") || rename(path, gone) < 0)
+    if (!control_is(path, dev, ino) || !with_suffix(gone, path, ".gone-") || rename(path, gone) < 0) {
+        /* What a deletion by somebody else has left, now that its last segment has gone; another session is not empty.
+         */
+        if (rmdir(path) == 0)
+            delete_parent_if_empty(path);
         return false;
+    }
     mpl_dir_delete(gone);
     delete_parent_if_empty(path);
     return true;
+}
+
+/* Takes over `dir`. */
+static void delete_files(DIR *dir)
+{
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    closedir(dir);
 }
 
 void mpl_dir_delete(const char *path)
@@ -221,12 +236,24 @@ void mpl_dir_delete(const char *path)
     DIR *dir = opendir(path);
     if (!dir)
         return;
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlinkat(dirfd(dir), entry->d_name, 0);
-    }
-    closedir(dir);
+    delete_files(dir);
     rmdir(path); /* what cannot be deleted is left for the next sweep */
+}
+
+void mpl_dir_delete_remains(const char *path)
+{
+    struct stat st;
+    int fd = open_private(path);
+    if (fd < 0)
+        return;
+    bool is_incomplete = fstatat(fd, "control", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+    DIR *dir = is_incomplete ? fdopendir(fd) : NULL;
+    if (!dir) {
+        close(fd);
+        return;
+    }
+    delete_files(dir); /* by descriptor: a session that takes the name in between is not touched */
+    rmdir(path);       /* nor here: it is not empty */
 }
 
 void mpl_dir_delete_leftover(const char *path)

@@ -4,7 +4,7 @@
  * theirs is followed, opened or trusted: each directory is opened without following links and checked for owner and
  * mode, and what is in it is reached through its descriptor.
  *
- * Any thread; no allocation but in mpl_dir_delete.
+ * Any thread; no allocation but in mpl_dir_delete and what uses it.
  */
 #ifndef MPL_SHM_DIR_H
 #define MPL_SHM_DIR_H
@@ -57,6 +57,10 @@ bool mpl_dir_retire(const char *path, uint64_t dev, uint64_t ino);
 
 /* Deletes a directory with everything in it, one level deep. Allocates. */
 void mpl_dir_delete(const char *path);
+
+/* Ends what somebody else has begun: deletes the session directory if it has no `control`. Without that nobody can join
+ * it, and what is in it keeps a new session from its name. Members that are left go on without it. Allocates. */
+void mpl_dir_delete_remains(const char *path);
 
 /* As mpl_dir_delete, and the parent if it is empty then. */
 void mpl_dir_delete_leftover(const char *path);

@@ -394,6 +394,24 @@ def directory_deleted_under_running_members_loses_nothing(t):
         forget_round(t)
 
 
+def directory_deleted_in_part_keeps_nobody_out(t):
+    """As when a child joins while somebody deletes it: its segment stays, and with it the directory, without `control`.
+    With children that come later, who need the name, and without."""
+    for processes in (2, 0):
+        producer = t.produce("--first", 5, "--processes", processes, "--threads", 2, "--records", 200,
+                             "--delay-ms", 300)
+        t.wait_for_calls(5)
+        for path in files_below(t.ring_dir):
+            if os.path.isfile(path) and not os.path.basename(path).startswith("seg"):
+                os.remove(path)
+        producer.wait()
+        t.wait_until_gone()
+        found = t.check_log()
+        check(found["lost"] == 0, found)
+        check(not t.leftovers(), t.leftovers())
+        forget_round(t)
+
+
 def make_incomplete(t, name, age):
     path = os.path.join(t.ring_dir, f"mplog-{os.geteuid()}", name)
     os.makedirs(path, mode=0o700)
@@ -469,6 +487,6 @@ CASES = (
     member_that_was_killed_in_a_living_session_is_left_to_it, session_of_an_earlier_boot_has_no_living_process,
     pid_that_was_given_to_another_process_is_not_a_member, dead_pid_namespace_is_recovered_from_outside,
     living_pid_namespace_is_not_touched_from_outside, directory_deleted_under_running_members_loses_nothing,
-    incomplete_directories_are_removed,
+    directory_deleted_in_part_keeps_nobody_out, incomplete_directories_are_removed,
     session_of_another_version_is_named,
 )

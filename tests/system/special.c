@@ -32,6 +32,7 @@
 #include "talk.h"
 
 #define AT_ONCE_MAX 256
+#define THREADS_BETWEEN_FLUSHES 100
 
 static struct mplog_options mplog = MPLOG_OPTIONS_INIT;
 
@@ -330,6 +331,10 @@ static int run_churn(char **argv)
     for (int count = atoi(argv[0]); life.number < count; life.number++) {
         if (pthread_create(&thread, NULL, log_once, &life) != 0 || pthread_join(thread, NULL) != 0)
             return 111;
+        /* A thread lives for 30 us, and the collector may have to wait for a CPU: how many it finds ended at once would
+         * be chance. */
+        if (life.number % THREADS_BETWEEN_FLUSHES == 0 && mplog_flush(-1) < 0)
+            return 112;
     }
     wait_for_test();
     return 0;

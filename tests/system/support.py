@@ -324,7 +324,8 @@ def run_test(bench, function):
         test.check_nothing_left()
         test.check_no_complaints()
     except Failure as failure:
-        verdict, reason = "not ok", str(failure)
+        complaints = "".join("\nstderr: " + x.stderr() for x in test.running if x.stderr())
+        verdict, reason = "not ok", str(failure) + complaints
     except Skip as skip:
         verdict, reason = "skip", str(skip)
     except Exception:
