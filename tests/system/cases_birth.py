@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Unlicense
 """How processes come into being: fork, bare clone, vfork, exec, daemons; and which session they belong to."""
 import os
+import re
 import subprocess
 import time
 
@@ -62,6 +63,33 @@ def program_started_directly_joins(t):
 
 def program_started_by_vfork_joins(t):
     check_spawned_joins(t, "vfork", "--setup", "none")
+
+
+def check_counted(t, count, *texts):
+    """Each text with each number, in order, and nothing besides."""
+    for text in texts:
+        numbers = [int(number) for number in re.findall(r" %s (\d+)$" % text, t.read_log(), re.MULTILINE)]
+        check(numbers == list(range(count)), text, len(numbers), "lines; the log ends", t.read_log()[-500:])
+    check(len(t.read_log().splitlines()) == count * len(texts), t.read_log()[-500:])
+
+
+def program_that_executes_another_in_its_place_loses_nothing(t):
+    """Its memory goes without a word; the new program, the same process, joins."""
+    count = t.size(20000, 500000)
+    t.special("replaced", count).wait(30)
+    t.wait_until_gone()
+    check_counted(t, count, "before", "after")
+
+
+def program_that_gives_up_its_rights_logs_on(t):
+    """In another root and as another user it finds neither the session nor the log; what it has mapped is enough."""
+    count, root = t.size(20000, 100000), os.path.join(t.dir, "root")
+    os.mkdir(root)
+    os.chmod(root, 0o755)
+    t.special("confined", count, root).wait(30)
+    t.wait_until_gone()
+    check_counted(t, count, "before", "after", "thread")
+    check(os.listdir(root) == [], os.listdir(root))
 
 
 def program_started_by_a_shell_joins(t):
@@ -203,6 +231,7 @@ def files_are_closed_to_other_users(t):
 CASES = (
     fork_storm_of_a_busy_parent_loses_nothing, fork_storm_with_collector_thread_loses_nothing,
     grandchildren_lose_nothing, bare_clone_is_noticed,
+    program_that_executes_another_in_its_place_loses_nothing, program_that_gives_up_its_rights_logs_on,
     program_started_directly_joins, program_started_by_vfork_joins, program_started_by_a_shell_joins,
     program_started_without_environment_joins, program_started_by_a_shell_without_environment_joins,
     program_whose_parents_have_gone_joins, program_whose_session_has_gone_creates_it_again,

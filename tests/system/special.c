@@ -18,6 +18,9 @@
  *     special half-joined DIR                dies while it joins the session in that folder
  *     special captured MS OPTION...          starts a daemon that logs after MS ms, and ends
  *     special silent MS OPTION...            the same, and the daemon does not log
+ *     special replaced COUNT OPTION...       logs COUNT records, and executes "count" in its own place
+ *     special count TEXT COUNT               logs TEXT and a number, COUNT times
+ *     special confined COUNT DIR OPTION...   logs, gives up all rights in an empty root directory, and logs on
  *
  * cycles and churn say when they are done and wait for the end of stdin.
  */
@@ -521,6 +524,50 @@ static int start_daemon(char **argv, bool is_silent)
 static int run_captured(char **argv) { return start_daemon(argv, false); }
 static int run_silent(char **argv) { return start_daemon(argv, true); }
 
+static void log_count(const char *text, int count)
+{
+    mplog_logger *log = mplog_get_logger("test");
+    for (int i = 0; i < count; i++)
+        mplog_info(log, "%s %d", text, i);
+}
+
+static int run_count(char **argv)
+{
+    log_count(argv[0], atoi(argv[1]));
+    return 0;
+}
+
+static int run_replaced(char **argv)
+{
+    char *arguments[] = {(char[]){"special"}, (char[]){"count"}, (char[]){"after"}, argv[0], NULL};
+    set_up(argv + 1);
+    log_count("before", atoi(argv[0]));
+    execv("/proc/self/exe", arguments);
+    return 127;
+}
+
+static void *log_from_thread(void *count)
+{
+    log_count("thread", *(int *)count);
+    return NULL;
+}
+
+/* A ring that is full in between and one of another thread take memory of the session, which lies outside the root. */
+static int run_confined(char **argv)
+{
+    int count = atoi(argv[0]);
+    pthread_t thread;
+    set_up(argv + 2);
+    log_count("before", count);
+    if (chroot(argv[1]) < 0 || chdir("/") < 0 || setgid(65534) < 0 || setuid(65534) < 0)
+        return 111;
+    log_count("after", count);
+    if (pthread_create(&thread, NULL, log_from_thread, &count) != 0)
+        return 111;
+    pthread_join(thread, NULL);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -528,12 +575,13 @@ int main(int argc, char **argv)
         int arguments; /* at least */
         int (*run_fn)(char **argv);
     } commands[] = {
-        {"setup", 0, run_setup},     {"cycles", 1, run_cycles},     {"last-resort", 0, run_last_resort},
-        {"zero", 0, run_zero},       {"heirs", 0, run_heirs},       {"levels", 0, run_levels},
-        {"at-once", 2, run_at_once}, {"churn", 2, run_churn},       {"huge", 1, run_huge},
-        {"handoff", 2, run_handoff}, {"captured", 1, run_captured}, {"half-joined", 1, run_half_joined},
-        {"switch", 2, run_switch},   {"silent", 1, run_silent},     {"errors", 1, run_errors},
-        {"say", 1, run_say},         {"leave", 0, run_leave},
+        {"setup", 0, run_setup},       {"cycles", 1, run_cycles},     {"last-resort", 0, run_last_resort},
+        {"zero", 0, run_zero},         {"heirs", 0, run_heirs},       {"levels", 0, run_levels},
+        {"at-once", 2, run_at_once},   {"churn", 2, run_churn},       {"huge", 1, run_huge},
+        {"handoff", 2, run_handoff},   {"captured", 1, run_captured}, {"half-joined", 1, run_half_joined},
+        {"switch", 2, run_switch},     {"silent", 1, run_silent},     {"errors", 1, run_errors},
+        {"say", 1, run_say},           {"leave", 0, run_leave},       {"count", 2, run_count},
+        {"replaced", 1, run_replaced}, {"confined", 2, run_confined},
     };
     numbered_init();
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
