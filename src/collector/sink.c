@@ -71,7 +71,11 @@ static int open_looks(struct mpl_sink *s, const struct description *d)
 
 int mpl_sink_open_file(struct mpl_sink *s)
 {
-    int error = s->file.fd >= 0 ? 0 : mpl_file_open(&s->file, &s->file_options, s->create_mode);
+    int error = 0;
+    if (s->file.fd < 0) {
+        mpl_file_close(&s->file); /* one that could not be opened again after it was left still has its path */
+        error = mpl_file_open(&s->file, &s->file_options, s->create_mode);
+    }
     if (!error)
         mpl_batch_resume(s); /* before anything is written, and before anybody asks how much waits */
     return error;

@@ -123,6 +123,28 @@ static void records_that_wait_for_the_file_are_not_written(void)
     hand_end();
 }
 
+/* Its path is taken by something else for a while; sanitizers see what is forgotten. */
+static void file_that_cannot_be_opened_again_is_opened_later(void)
+{
+    struct mplog_options o = hand_options();
+    size_t len;
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    CHECK_INT(unlink(hand_log), 0);
+    CHECK_INT(mkdir(hand_log, 0700), 0);
+    mplog_info(logger(), "two");
+    hand_pass();
+    CHECK_INT(hand_collector.sink[0]->file.fd, -1);
+    CHECK_INT(rmdir(hand_log), 0);
+    usleep(20000); /* it is not tried again at once */
+    hand_pass();
+    char *lines = hand_read(&len);
+    CHECK(strncmp(lines, "two\n", 4) == 0);
+    free(lines);
+    hand_end();
+}
+
 /* A collector died after the write, and before it had noted that. */
 static void waiting_lines_that_are_in_the_file_are_found_there(void)
 {
@@ -464,6 +486,7 @@ int main(void)
         TEST_CASE(account_counts_each_record_once_across_deaths),
         TEST_CASE(undecided_account_is_not_believed),
         TEST_CASE(records_that_wait_for_the_file_are_not_written),
+        TEST_CASE(file_that_cannot_be_opened_again_is_opened_later),
         TEST_CASE(waiting_lines_that_are_in_the_file_are_found_there),
         TEST_CASE(record_that_cannot_be_understood_is_a_loss),
         TEST_CASE(records_that_find_no_room_before_a_file_that_fails_are_its_loss),
