@@ -324,7 +324,8 @@ def run_test(bench, function):
         test.check_nothing_left()
         test.check_no_complaints()
     except Failure as failure:
-        complaints = "".join("\nstderr: " + x.stderr() for x in test.running if x.stderr())
+        complaints = [x.stderr()[:2000] for x in test.running if not x.may_complain]
+        complaints = "".join("\nstderr: " + text for text in complaints if text)
         verdict, reason = "not ok", str(failure) + complaints
     except Skip as skip:
         verdict, reason = "skip", str(skip)
