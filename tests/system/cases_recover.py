@@ -170,17 +170,20 @@ def recover_that_is_killed_is_continued_by_the_next(t):
         waiting = sum(recover(t, "--dry-run").values())
         for _ in range(5):
             program = t.start(t.bench.helper, "recover", t.ring_dir, stdout=subprocess.DEVNULL)
-            time.sleep(t.random.random() * 0.02)
+            time.sleep(t.random.random() * 0.01)
             killed += program.process.poll() is None
             kill(program.pid)
             program.wait(status=None)
+        for path in files_below(t.ring_dir):
+            if ".gone-" in os.path.basename(path):  # killed while it deleted: swept when it is old
+                os.utime(path, (time.time() - OLD, time.time() - OLD))
         recover(t)
         found = t.check_log(at_least=["p."], foreign=len(recovered_in(t)))
         check(found["lost"] == found["doubled"] == 0, found)
         recovered += waiting
         forget_round(t)
     t.note(f"{recovered} records recovered, {killed} times killed in between")
-    check(killed > 5, "nothing was tested")
+    check(killed > 0, "nothing was tested")
 
 
 def many_recover_at_once_and_only_one_writes(t):
