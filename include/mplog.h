@@ -287,8 +287,9 @@ MPLOG_API void mplog_log_record(mplog_logger *logger, const struct mplog_record 
 
 /* ---- flush and shutdown ---- */
 
-/* Waits until all records that any process of the session logged before now are written to file and stderr. 0;
- * -ETIMEDOUT after `timeout_ms` (negative: 5000), or at once if logging is not set up: 0. */
+/* Waits until all records that any process of the session logged before now are written to file and stderr. 0, also at
+ * once if logging is not set up; -ETIMEDOUT after `timeout_ms` (negative: 5000); -EIO, without a wait for it, if a file
+ * has not been writable for block_timeout_ms: its records wait or are lost (`mplog stat`), all others are written. */
 MPLOG_API int mplog_flush(int timeout_ms);
 
 /* Writes out what was logged (at most 5 s) and leaves the session; other members go on. Afterwards WARNING and above of

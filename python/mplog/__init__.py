@@ -87,7 +87,8 @@ def is_logging_setup():
 def flush(timeout=5.0):
     """Waits until all records that any process of the session logged before now are written.
 
-    timeout: seconds, int or float. Returns False if it has expired; True at once where logging is not set up. Raises
+    timeout: seconds, int or float. Returns False if it has expired, or if a file cannot be written for so long that it
+    is not waited for; True at once where logging is not set up. Raises
     TypeError or ValueError if timeout is no number of seconds.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):

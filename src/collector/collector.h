@@ -154,6 +154,9 @@ void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns);
 /* Is everything that was decided in the files? Those that have failed for block_timeout_ms are not asked. */
 bool mpl_commit_is_written(const struct mpl_collector *c);
 
+/* Files that are not waited for any more, or could not be opened. */
+uint32_t mpl_commit_given_up(const struct mpl_collector *c);
+
 /* When a file that fails is to be tried again; UINT64_MAX: none fails. */
 uint64_t mpl_commit_retry_ns(const struct mpl_collector *c);
 

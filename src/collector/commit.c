@@ -243,6 +243,14 @@ bool mpl_commit_is_written(const struct mpl_collector *c)
     return true;
 }
 
+uint32_t mpl_commit_given_up(const struct mpl_collector *c)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->sink_count; i++)
+        count += c->sink[i]->is_given_up || (!c->sink[i]->is_stream && !(c->sinks_up >> i & 1));
+    return count;
+}
+
 uint64_t mpl_commit_retry_ns(const struct mpl_collector *c)
 {
     uint64_t earliest_ns = UINT64_MAX;

@@ -307,6 +307,7 @@ static void say_how_far(struct mpl_collector *c)
             mpl_stream_await(s); /* before looking */
         is_drained_everywhere = mpl_stream_is_drained(s) && is_drained_everywhere;
     }
+    atomic_store(&c->control->head.given_up_files, mpl_commit_given_up(c)); /* partner: mpl_session_flush */
     if (mpl_commit_is_written(c))
         c->written_until = c->now_stamp;
     if (!c->is_other_boot)

@@ -54,15 +54,15 @@ struct mpl_sink {
     char bom[4], newline[4];
     struct mpl_batch *batch; /* written for a successor: what we need of it is kept here */
     uint64_t batch_map_bytes, batch_data_bytes;
-    uint64_t begin;      /* position of the first byte in the buffer */
-    uint64_t len;        /* bytes in the buffer: decided ones, and those that are being filled in */
+    uint64_t begin; /* position of the first byte in the buffer */
+    uint64_t len;   /* bytes in the buffer: decided ones, and those that are being filled in */
     uint32_t count, own_count, ends_allocated;
     uint64_t oldest_stamp;
     unsigned create_mode;       /* of the file, if it has been deleted before we open it */
     uint64_t decided_len, done; /* of these, what is decided, and what is in the file */
     uint32_t decided_count, decided_own_count;
     uint64_t waiting_bytes_max; /* so many bytes may wait for a file that fails */
-    bool is_inherited; /* by a predecessor: some of it may be in the file already */
+    bool is_inherited;          /* by a predecessor: some of it may be in the file already */
     enum mpl_fsync fsync;
     bool has_error_record, needs_sync;
     uint64_t sync_due_ns;
@@ -70,7 +70,7 @@ struct mpl_sink {
     bool has_told;   /* others have a line about it; below: this file, too */
     bool has_told_rotation, has_told_sync;
     bool is_given_up; /* it has failed for block_timeout_ms: nobody waits for it any more */
-    int failure;     /* errno of that */
+    int failure;      /* errno of that */
     uint64_t failing_since_ns, retry_ns, backoff_ns;
 
     /* stream */
@@ -132,7 +132,7 @@ void mpl_batch_close(struct mpl_sink *s);
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes);
 struct mpl_text mpl_batch_room(const struct mpl_sink *s); /* cap 0: there is none */
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line);
-uint32_t mpl_batch_ends_left(const struct mpl_sink *s);    /* so many records at most */
+uint32_t mpl_batch_ends_left(const struct mpl_sink *s); /* so many records at most */
 /* `count` records were laid into that room, and their ends into mpl_batch_ends. */
 void mpl_batch_taken(struct mpl_sink *s, uint32_t count, uint64_t bytes, bool has_error_record, uint64_t first_stamp);
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag);

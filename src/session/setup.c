@@ -410,6 +410,9 @@ int mpl_session_flush(int timeout_ms)
             return 0; /* another session: the set-up has flushed this one */
         is_first = false;
     }
+    /* Partner: say_how_far in collector/pass.c, which stores it before the mark that ended the wait. */
+    if (atomic_load(&c->head.given_up_files) > 0)
+        return mpl_fail(EIO, "flush: a file of the session cannot be written; what it should have waits or is lost");
     return 0;
 }
 

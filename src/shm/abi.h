@@ -188,6 +188,8 @@ struct mpl_control_head {
     _Atomic uint64_t streamed_until;                        /* the same for the streams */
     _Atomic uint64_t flush_wanted;                          /* greatest stamp anybody waits for */
     _Atomic uint32_t flush_word; /* futex; the collector adds 1 when one of the first two has moved past the third */
+    _Atomic uint32_t given_up_files; /* that cannot be written, and are not waited for: what the first says leaves them
+                                        out. Stored before it */
 
     alignas(MPL_CACHE_LINE) _Atomic uint64_t batch_seq; /* batches decided. This store (release; acquire by successors)
                                                            is the moment at which a batch becomes fact */

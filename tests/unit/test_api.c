@@ -96,6 +96,46 @@ static void strings_of_all_lengths_and_places_are_copied_whole(void)
     CHECK_TEXT(text, len, expected);
 }
 
+/* Asks until the answer is `expected`, for 10 s at most; what it was last. */
+static int flush_until(int expected)
+{
+    int answer = 1;
+    for (int i = 0; i < 100 && answer != expected; i++) {
+        answer = mplog_flush(100);
+        usleep(100000);
+    }
+    return answer;
+}
+
+static void flush_says_whether_all_is_in_the_file(void)
+{
+    char folder[] = "/tmp/mplog-api-XXXXXX", file[64], moved[64], text[64] = "";
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(file, sizeof file, "%s/a.log", folder);
+    snprintf(moved, sizeof moved, "%s.moved", folder);
+    struct mplog_options o = MPLOG_OPTIONS_INIT;
+    o.log_file = file;
+    o.log_to_stderr = false;
+    o.collector = "thread";
+    o.format_string = "%(message)s";
+    o.block_timeout_ms = 300;
+    CHECK_INT(mplog_setup_logging(&o), 0);
+    CHECK_INT(rename(folder, moved), 0);
+    mplog_info(mplog_get_logger("api"), "waits");
+    CHECK_INT(mplog_flush(100), -ETIMEDOUT);
+    CHECK_INT(flush_until(-EIO), -EIO); /* nobody waits for it any more */
+    CHECK(strstr(mplog_last_error(), "cannot be written") != NULL);
+    CHECK_INT(rename(moved, folder), 0);
+    CHECK_INT(flush_until(0), 0);
+    FILE *f = fopen(file, "r");
+    CHECK(f && fgets(text, sizeof text, f));
+    fclose(f);
+    CHECK_TEXT(text, strlen(text), "waits\n");
+    mplog_shutdown_logging();
+    unlink(file);
+    CHECK_INT(rmdir(folder), 0);
+}
+
 /* After the tests above have shut down. */
 static void warnings_after_shutdown_go_to_stderr_rendered(void)
 {
@@ -156,6 +196,7 @@ int main(void)
         TEST_CASE(level_of_a_parent_is_inherited_unless_set),
         TEST_CASE(every_macro_gives_the_text_it_says),
         TEST_CASE(strings_of_all_lengths_and_places_are_copied_whole),
+        TEST_CASE(flush_says_whether_all_is_in_the_file),
         TEST_CASE(warnings_after_shutdown_go_to_stderr_rendered),
     };
     int fd = mkstemp(path);
