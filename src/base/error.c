@@ -20,7 +20,12 @@
 static pthread_key_t key;
 static _Atomic int key_state; /* 0 no key, 1 being made, 2 made, 3 refused */
 
-static void unmap_text(void *text) { munmap(text, MPL_ERROR_MAX); }
+/* Behind the text there is room for a sentence as long as the paths in it can make it. */
+#define LONG_BYTES 16384u
+#define MAP_BYTES (MPL_ERROR_MAX + LONG_BYTES)
+#define REASON_MAX 128u /* what mpl_fail_errno puts behind it */
+
+static void unmap_text(void *text) { munmap(text, MAP_BYTES); }
 
 static bool has_key(void)
 {
@@ -50,7 +55,7 @@ static char *own_text(void)
     char *text = pthread_getspecific(key);
     if (text)
         return text;
-    text = mmap(NULL, MPL_ERROR_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    text = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     had_no_page = text == MAP_FAILED;
     if (had_no_page)
         return NULL;
@@ -61,11 +66,26 @@ static char *own_text(void)
     return text;
 }
 
+/* What is too long loses its middle, which is a path's: the end is the reason. */
 static void keep(const char *format, va_list ap)
 {
+    static const char gap[] = " ... ";
+    const size_t max = MPL_ERROR_MAX - REASON_MAX - 4, half = (max - (sizeof gap - 1)) / 2;
     char *text = own_text();
-    if (text && vsnprintf(text, MPL_ERROR_MAX, format, ap) < 0)
-        text[0] = '\0';
+    if (!text)
+        return;
+    char *whole = text + MPL_ERROR_MAX;
+    int n = vsnprintf(whole, LONG_BYTES, format, ap);
+    size_t len = n < 0 ? 0 : (size_t)n < LONG_BYTES ? (size_t)n : LONG_BYTES - 1;
+    struct mpl_text t = {text, 0, MPL_ERROR_MAX};
+    if (len <= max) {
+        mpl_text_append(&t, whole, len);
+    } else {
+        mpl_text_append(&t, whole, half);
+        mpl_text_str(&t, ((struct mpl_str){gap, sizeof gap - 1}));
+        mpl_text_append(&t, whole + len - half, half);
+    }
+    mpl_text_cstr(&t);
 }
 
 int mpl_fail(int error, const char *format, ...)
@@ -79,7 +99,7 @@ int mpl_fail(int error, const char *format, ...)
 
 int mpl_fail_errno(int error, const char *format, ...)
 {
-    char reason[128];
+    char reason[REASON_MAX];
     va_list ap;
     va_start(ap, format);
     keep(format, ap);

@@ -163,6 +163,19 @@ static void warnings_after_shutdown_go_to_stderr_rendered(void)
     CHECK_TEXT(text, n, expected);
 }
 
+static void reason_is_said_however_long_the_path_is(void)
+{
+    static char long_path[3000] = "/tmp/";
+    for (size_t i = 5; i < sizeof long_path - 1; i++)
+        long_path[i] = i % 200 ? 'x' : '/';
+    struct mplog_options o = MPLOG_OPTIONS_INIT;
+    o.log_file = long_path;
+    CHECK(mplog_setup_logging(&o) < 0);
+    const char *text = mplog_last_error(), *reason = ": No such file or directory";
+    CHECK(strncmp(text, "log_file /tmp/xxx", 17) == 0 && strlen(text) > strlen(reason));
+    CHECK_TEXT(text + strlen(text) - strlen(reason), strlen(reason), reason);
+}
+
 static void version_and_levels_are_what_the_header_says(void)
 {
     CHECK_TEXT(mplog_version(), strlen(mplog_version()), MPLOG_VERSION);
@@ -194,6 +207,7 @@ int main(void)
     static const struct test_case cases[] = {
         TEST_CASE(version_and_levels_are_what_the_header_says),
         TEST_CASE(level_of_a_parent_is_inherited_unless_set),
+        TEST_CASE(reason_is_said_however_long_the_path_is),
         TEST_CASE(every_macro_gives_the_text_it_says),
         TEST_CASE(strings_of_all_lengths_and_places_are_copied_whole),
         TEST_CASE(flush_says_whether_all_is_in_the_file),
