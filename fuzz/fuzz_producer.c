@@ -86,6 +86,7 @@ bool stage_pass(void)
 
 bool stage_take_over(void) { return false; }
 
+void stage_turn(void) {}
 void stage_check_lives(void) {}
 void stage_report(void) {}
 void stage_recover(void) {}

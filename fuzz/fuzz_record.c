@@ -37,10 +37,12 @@ static void set_up(void)
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
         FUZZ_CHECK(mpl_pattern_compile(&compiled[i], patterns[i]) == 0);
     sink = (struct mpl_sink){.level = INT32_MIN, .fd = -1, .file = {.fd = -1}, .account = &account};
-    sink.batch = calloc(1, BATCH_BYTES);
-    FUZZ_CHECK(sink.batch);
-    sink.batch_map_bytes = BATCH_BYTES;
-    sink.batch_data_bytes = MPL_BATCH_DATA_BYTES;
+    for (int i = 0; i < 2; i++) {
+        sink.batch[i] = (struct mpl_batch_view){.fd = -1, .shared = calloc(1, BATCH_BYTES), .map_bytes = BATCH_BYTES};
+        FUZZ_CHECK(sink.batch[i].shared);
+        sink.batch[i].data_bytes = MPL_BATCH_DATA_BYTES;
+        sink.batch[i].ends_allocated = MPL_BATCH_ENDS;
+    }
     FUZZ_CHECK(mpl_asctime_init(&sink.asctime, NULL, NULL) == 0);
     FUZZ_CHECK(mpl_encoding_open(&sink.encoding, "utf-8") == 0);
     collector.dir_fd = -1;
@@ -62,9 +64,9 @@ static void define(struct mpl_member_view *m, uint32_t *index, uint16_t flags, s
 
 static void check_line(void)
 {
-    struct mpl_str line = {mpl_batch_data(sink.batch), sink.len};
-    FUZZ_CHECK(sink.count <= 1 && sink.len <= MPL_BATCH_DATA_BYTES);
-    if (sink.count == 0)
+    struct mpl_str line = {mpl_batch_data(sink.batch[0].shared), sink.batch[0].len};
+    FUZZ_CHECK(sink.batch[0].count <= 1 && sink.batch[0].len <= MPL_BATCH_DATA_BYTES);
+    if (sink.batch[0].count == 0)
         return;
     struct fuzz_controls found = fuzz_count_controls(line);
     FUZZ_CHECK(line.len > 0 && line.ptr[line.len - 1] == '\n');
@@ -80,7 +82,7 @@ static void read_ring(struct mpl_ring_view *r)
         FUZZ_CHECK(r->pos >= before && r->pos + r->record_bytes <= r->head && r->record_bytes > 0);
         FUZZ_CHECK(mpl_emit_record(&collector, r));
         check_line();
-        sink.len = sink.count = 0;
+        sink.batch[0].len = sink.batch[0].count = 0;
         r->pos += r->record_bytes;
         before = r->pos;
     }

@@ -255,6 +255,13 @@ bool stage_pass(void)
     return true;
 }
 
+void stage_turn(void)
+{
+    if (hand_collector.control && hand_collector.sink_count > 0 && !hand_collector.sink[0]->is_stream &&
+        mpl_batch_is_open(hand_collector.sink[0]))
+        mpl_batch_turn(hand_collector.sink[0]);
+}
+
 void stage_check_lives(void)
 {
     if (hand_collector.control)

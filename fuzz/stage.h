@@ -7,7 +7,7 @@
  * Commands, one a line; numbers decimal or 0x..., or log-dev, log-ino, log-size, pid, stamp:
  *
  *     <field> <number>              see the table in stage.c, for example: ring0.write_pos 13
- *     bytes <file> <offset> <hex>   files: control segment batch stream sink0 sink1 options
+ *     bytes <file> <offset> <hex>   files: control segment batch next stream sink0 sink1 options
  *     text <file> <text>            the whole file; log_file=@; dev=@; ino=@; stand for those of the session
  *     truncate <file> <bytes>       shorter or longer
  *     remove <file>
@@ -19,6 +19,7 @@
  *     rotate                        somebody else moves it away
  *     pass                          a pass of the collector; a new collector if there is none
  *     takeover                      the collector dies; another follows
+ *     turn                          lines go into the other batch, as while one is written by a thread
  *     lives                         the collector looks who lives
  *     report                        as mplog stat
  *     recover                       all members die, and mplog recover finds the session

@@ -11,9 +11,11 @@
 #include "shm/slot.h"
 #include "stage_private.h"
 
-const char *const stage_names[FILE_COUNT] = {"control", "seg1", "batch0", "stream1", "sink0", "sink1", "options"};
+const char *const stage_names[FILE_COUNT] = {"control", "seg1",  "batch0", "next0",
+                                             "stream1", "sink0", "sink1",  "options"};
 
-static const char *const words[FILE_COUNT] = {"control", "segment", "batch", "stream", "sink0", "sink1", "options"};
+static const char *const words[FILE_COUNT] = {"control", "segment", "batch", "next",
+                                              "stream",  "sink0",   "sink1", "options"};
 
 /* ---- files ---- */
 
@@ -55,12 +57,14 @@ enum anchor {
     AT_RING0,
     AT_RING1,
     AT_BATCH,
+    AT_NEXT,
     AT_STREAM
 };
 
 static enum stage_file file_of(enum anchor a)
 {
-    return a <= AT_SLOT ? CONTROL : a <= AT_RING1 ? SEGMENT : a == AT_BATCH ? BATCH : STREAM;
+    static const enum stage_file sinkfiles[] = {BATCH, NEXT, STREAM};
+    return a <= AT_SLOT ? CONTROL : a <= AT_RING1 ? SEGMENT : sinkfiles[a - AT_BATCH];
 }
 
 static uint64_t offset_of(enum anchor a)
@@ -91,7 +95,7 @@ static uint64_t offset_of(enum anchor a)
 #define SEGMENT_FIELD(member) FIELD("segment", AT_SEGMENT, mpl_segment, member)
 #define DEF_FIELD(member) FIELD("def", AT_DEF, mpl_def_extent, member)
 #define RING_FIELD(member) FIELD("ring0", AT_RING0, mpl_ring, member), FIELD("ring1", AT_RING1, mpl_ring, member)
-#define BATCH_FIELD(member) FIELD("batch", AT_BATCH, mpl_batch, member)
+#define BATCH_FIELD(member) FIELD("batch", AT_BATCH, mpl_batch, member), FIELD("next", AT_NEXT, mpl_batch, member)
 #define BATCH_PROGRESS_FIELD(member) BATCH_FIELD(progress[0].member), BATCH_FIELD(progress[1].member)
 #define STREAM_FIELD(member) FIELD("stream", AT_STREAM, mpl_stream, member)
 
@@ -417,6 +421,8 @@ static void run_command(struct mpl_str line)
         stage_take_over();
     else if (mpl_str_equal(whole, MPL_STR("rotate")))
         change_log(line, true);
+    else if (mpl_str_equal(whole, MPL_STR("turn")))
+        stage_turn();
     else if (mpl_str_equal(whole, MPL_STR("lives")))
         stage_check_lives();
     else if (mpl_str_equal(whole, MPL_STR("report")))

@@ -7,7 +7,7 @@
 
 #include "stage.h"
 
-enum stage_file { CONTROL, SEGMENT, BATCH, STREAM, SINK0, SINK1, OPTIONS, FILE_COUNT };
+enum stage_file { CONTROL, SEGMENT, BATCH, NEXT, STREAM, SINK0, SINK1, OPTIONS, FILE_COUNT };
 
 /* As they are called in the session's directory. */
 extern const char *const stage_names[FILE_COUNT];
@@ -31,6 +31,7 @@ bool stage_peek(enum stage_file f, uint64_t offset, void *bytes, size_t n);
 bool stage_pass(void);
 
 /* The collector looks who lives. */
+void stage_turn(void);
 void stage_check_lives(void);
 
 /* What `mplog stat` would say, and what `mplog recover` does when all members have died. */

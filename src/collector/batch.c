@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * The batch of a regular file: filled by emit.c, decided by commit.c, written here under the file's lock, with an
- * intent before each write. While the file fails, what is decided stays where it is, and further lines follow it: the
- * buffer grows, up to a bound.
+ * The two batches of a regular file. Lines are filled into one by emit.c, decided by commit.c, and written under the
+ * file's lock, with an intent before each write; meanwhile the other one is filled. Positions say which of them is the
+ * older one. While the file fails, what is decided stays where it is, and further lines follow it: the buffer grows, up
+ * to a bound. models/waiting.pml, models/batches.pml.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/level.h"
 #include "base/os.h"
@@ -17,16 +17,14 @@
 #include "shm/dir.h"
 #include "shm/map.h"
 
-#define NS_PER_S UINT64_C(1000000000)
-
 static uint64_t ends_offset(uint32_t count) { return MPL_PAGE_BYTES + (uint64_t)count * sizeof(uint32_t); }
 
 static uint32_t round_ends(uint32_t count) { return (count + MPL_BATCH_ENDS - 1) / MPL_BATCH_ENDS * MPL_BATCH_ENDS; }
 
-static int open_file(int dir_fd, uint32_t index)
+static int open_file(int dir_fd, const char *kind, uint32_t index)
 {
     char name[MPL_SINKFILE_NAME_MAX];
-    mpl_sinkfile_name(name, "batch", index);
+    mpl_sinkfile_name(name, kind, index);
     int fd = mpl_dir_open_file(dir_fd, name, O_RDWR);
     return fd == -ENOENT ? mpl_fail(EPROTO, "session file %s: is missing", name) : fd;
 }
@@ -37,304 +35,359 @@ static bool is_sound(const struct mpl_batch *b, uint64_t file_bytes)
            b->data_bytes <= file_bytes - MPL_BATCH_DATA_OFFSET;
 }
 
-static int map_file(struct mpl_sink *s, int fd)
+static int map_file(struct mpl_batch_view *b, const char *kind, uint32_t index)
 {
     struct stat st;
-    uint64_t least = MPL_BATCH_DATA_OFFSET;
-    if (fstat(fd, &st) < 0)
-        return mpl_fail_errno(errno, "session file batch%u: cannot be examined", s->index);
-    if ((uint64_t)st.st_size < least)
-        return mpl_fail(EPROTO, "session file batch%u: is damaged", s->index);
-    struct mpl_batch *b = mpl_map(fd, 0, (uint64_t)st.st_size);
-    if (!b)
-        return mpl_fail_errno(errno, "session file batch%u: cannot be mapped", s->index);
-    if (!is_sound(b, (uint64_t)st.st_size)) {
-        mpl_unmap(b, (uint64_t)st.st_size);
-        return mpl_fail(EPROTO, "session file batch%u: is damaged", s->index);
+    if (fstat(b->fd, &st) < 0)
+        return mpl_fail_errno(errno, "session file %s%u: cannot be examined", kind, index);
+    if ((uint64_t)st.st_size < MPL_BATCH_DATA_OFFSET)
+        return mpl_fail(EPROTO, "session file %s%u: is damaged", kind, index);
+    struct mpl_batch *shared = mpl_map(b->fd, 0, (uint64_t)st.st_size);
+    if (!shared)
+        return mpl_fail_errno(errno, "session file %s%u: cannot be mapped", kind, index);
+    if (!is_sound(shared, (uint64_t)st.st_size)) {
+        mpl_unmap(shared, (uint64_t)st.st_size);
+        return mpl_fail(EPROTO, "session file %s%u: is damaged", kind, index);
     }
-    s->batch = b;
-    s->batch_map_bytes = (uint64_t)st.st_size;
-    s->batch_data_bytes = s->batch_map_bytes - MPL_BATCH_DATA_OFFSET;
+    b->shared = shared;
+    b->map_bytes = (uint64_t)st.st_size;
+    b->data_bytes = b->map_bytes - MPL_BATCH_DATA_OFFSET;
+    b->ends_allocated = MPL_BATCH_ENDS;
     return 0;
 }
 
-bool mpl_batch_is_pending(const struct mpl_sink *s) { return s->done < s->decided_len; }
+/* Something of it is decided and not in the file. */
+static bool waits(const struct mpl_batch_view *b) { return b->done < b->decided_len; }
 
-/* What was decided is in the file, and nothing more has been filled in: the next line comes to the front. */
-static void rewind_if_done(struct mpl_sink *s)
+bool mpl_batch_is_pending(const struct mpl_sink *s) { return s->is_out || waits(&s->batch[0]) || waits(&s->batch[1]); }
+
+struct mpl_batch_view *mpl_batch_next(struct mpl_sink *s)
 {
-    if (s->done < s->decided_len || s->len > s->decided_len)
+    struct mpl_batch_view *older = &s->batch[!s->filling], *filling = mpl_batch_filling(s);
+    return waits(older) ? older : waits(filling) ? filling : NULL;
+}
+
+uint64_t mpl_batch_decided(const struct mpl_sink *s)
+{
+    const struct mpl_batch_view *b = &s->batch[s->filling];
+    return b->begin + b->decided_len;
+}
+
+bool mpl_batch_turn(struct mpl_sink *s)
+{
+    struct mpl_batch_view *full = mpl_batch_filling(s), *other = &s->batch[!s->filling];
+    if (other->len > 0 || full->len > full->decided_len)
+        return false;
+    other->begin = full->begin + full->len;
+    s->filling = !s->filling;
+    return true;
+}
+
+void mpl_batch_rewind(struct mpl_batch_view *b)
+{
+    if (waits(b) || b->len > b->decided_len)
         return;
-    s->begin += s->len;
-    s->len = s->decided_len = s->done = 0;
-    s->count = s->own_count = s->decided_count = s->decided_own_count = 0;
+    b->begin += b->len;
+    b->len = b->decided_len = b->done = 0;
+    b->count = b->own_count = b->decided_count = b->decided_own_count = 0;
+    b->has_error_record = false;
 }
 
 /* Damaged: nobody can tell what it was, or how much. */
-static void forget_batch(struct mpl_sink *s)
+static void forget_batch(struct mpl_sink *s, struct mpl_batch *shared)
 {
-    struct mpl_batch *b = s->batch;
     for (int i = 0; i < 2; i++)
-        atomic_store_explicit(&b->progress[i].tag, 0, memory_order_release);
-    atomic_store_explicit(&b->done, 0, memory_order_relaxed);
+        atomic_store_explicit(&shared->progress[i].tag, 0, memory_order_release);
+    atomic_store_explicit(&shared->done, 0, memory_order_relaxed);
     s->account->untold++;
 }
 
-static bool is_whole(const struct mpl_sink *s, const struct mpl_batch_progress *p, uint64_t done)
+static bool is_whole(const struct mpl_batch_view *b, const struct mpl_batch_progress *p, uint64_t done)
 {
-    return p->begin <= done && done <= p->end && p->end - p->begin <= s->batch_data_bytes &&
+    return p->begin <= done && done <= p->end && p->end - p->begin <= b->data_bytes &&
            p->record_count <= MPL_BATCH_ENDS_MAX;
 }
 
 /* What a predecessor has decided. Of a batch that was never decided the records are in their rings still. */
-static void take_decided(struct mpl_sink *s, uint64_t batch_seq)
+static void take_decided(struct mpl_sink *s, struct mpl_batch_view *b, uint64_t batch_seq)
 {
-    struct mpl_batch *b = s->batch;
-    int in_force = mpl_batch_in_force(b, batch_seq);
-    uint64_t done = atomic_load_explicit(&b->done, memory_order_acquire);
+    struct mpl_batch *shared = b->shared;
+    int in_force = mpl_batch_in_force(shared, batch_seq);
     for (int i = 0; i < 2; i++) { /* the number will be used again */
-        if (atomic_load_explicit(&b->progress[i].tag, memory_order_relaxed) > batch_seq)
-            atomic_store_explicit(&b->progress[i].tag, 0, memory_order_release);
+        if (atomic_load_explicit(&shared->progress[i].tag, memory_order_relaxed) > batch_seq)
+            atomic_store_explicit(&shared->progress[i].tag, 0, memory_order_release);
     }
-    if (in_force < 0) {
-        s->begin = done;
+    b->begin = atomic_load_explicit(&shared->done, memory_order_acquire);
+    if (in_force < 0)
+        return;
+    struct mpl_batch_progress p = shared->progress[in_force];
+    uint64_t done = mpl_batch_done(shared, &p);
+    if (!is_whole(b, &p, done)) {
+        b->begin = 0;
+        forget_batch(s, shared);
         return;
     }
-    struct mpl_batch_progress p = b->progress[in_force];
-    if (!is_whole(s, &p, done)) {
-        forget_batch(s);
-        return;
-    }
-    s->begin = p.begin;
-    s->len = s->decided_len = p.end - p.begin;
-    s->count = s->decided_count = p.record_count;
-    s->own_count = s->decided_own_count = p.own_count;
-    s->oldest_stamp = p.oldest_stamp;
-    s->done = done - p.begin;
-    s->ends_allocated = p.record_count > MPL_BATCH_ENDS ? round_ends(p.record_count) : MPL_BATCH_ENDS;
-    s->is_inherited = mpl_batch_is_pending(s);
-    rewind_if_done(s);
+    b->begin = p.begin;
+    b->len = b->decided_len = p.end - p.begin;
+    b->count = b->decided_count = p.record_count;
+    b->own_count = b->decided_own_count = p.own_count;
+    b->oldest_stamp = p.oldest_stamp;
+    b->done = done - p.begin;
+    b->ends_allocated = p.record_count > MPL_BATCH_ENDS ? round_ends(p.record_count) : MPL_BATCH_ENDS;
+    b->is_inherited = waits(b);
+    mpl_batch_rewind(b);
+}
+
+/* Lines go behind what waits; positions go on behind both. */
+static void choose_filling(struct mpl_sink *s)
+{
+    const struct mpl_batch_view *b = s->batch;
+    uint64_t end0 = b[0].begin + b[0].len, end1 = b[1].begin + b[1].len;
+    s->filling = waits(&b[0]) != waits(&b[1]) ? waits(&b[1]) : end1 > end0;
+    struct mpl_batch_view *filling = mpl_batch_filling(s);
+    if (filling->len == 0)
+        filling->begin = end0 > end1 ? end0 : end1;
+    s->finished = waits(&s->batch[!s->filling]) ? s->batch[!s->filling].begin : filling->begin + filling->done;
 }
 
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
 {
-    s->buffer_fd = open_file(dir_fd, s->index);
-    if (s->buffer_fd < 0)
-        return s->buffer_fd;
-    int error = map_file(s, s->buffer_fd);
-    if (error)
-        return error;
-    s->ends_allocated = MPL_BATCH_ENDS;
-    take_decided(s, batch_seq);
+    static const char *const kinds[] = {MPL_BATCH_KIND, MPL_BATCH_KIND_2};
+    for (int i = 0; i < 2; i++) {
+        struct mpl_batch_view *b = &s->batch[i];
+        b->fd = open_file(dir_fd, kinds[i], s->index);
+        int error = b->fd < 0 ? b->fd : map_file(b, kinds[i], s->index);
+        if (error)
+            return error;
+    }
+    for (int i = 0; i < 2; i++)
+        take_decided(s, &s->batch[i], batch_seq);
+    choose_filling(s);
     return 0;
 }
 
 void mpl_batch_close(struct mpl_sink *s)
 {
-    if (s->batch)
-        mpl_unmap(s->batch, s->batch_map_bytes);
-    s->batch = NULL;
+    for (int i = 0; i < 2; i++) {
+        struct mpl_batch_view *b = &s->batch[i];
+        if (b->shared)
+            mpl_unmap(b->shared, b->map_bytes);
+        if (b->fd >= 0)
+            close(b->fd);
+        *b = (struct mpl_batch_view){.fd = -1};
+    }
 }
 
 uint64_t mpl_batch_waiting(const struct mpl_sink *s)
 {
-    return mpl_batch_is_pending(s)
-               ? mpl_sinkfile_waiting(mpl_batch_ends(s->batch), s->decided_count, s->decided_own_count, s->done)
-               : 0;
+    uint64_t sum = 0;
+    for (int i = 0; i < 2; i++) {
+        const struct mpl_batch_view *b = &s->batch[i];
+        bool is_away = s->is_out && s->work.batch == b;
+        /* Relaxed: a number for people, of what the thread has not finished yet. */
+        uint64_t done = is_away ? atomic_load_explicit(&b->shared->done, memory_order_relaxed) - b->begin : b->done;
+        if (is_away && done > b->decided_len)
+            done = 0; /* of what the buffer held before */
+        sum += done < b->decided_len
+                   ? mpl_sinkfile_waiting(mpl_batch_ends(b->shared), b->decided_count, b->decided_own_count, done)
+                   : 0;
+    }
+    return sum;
 }
 
 /* Makes the file and the map so large. What lies in it stays. Smaller: only while nothing is pending or filled in. */
-static bool resize(struct mpl_sink *s, uint64_t data_bytes)
+static bool resize(struct mpl_batch_view *v, uint64_t data_bytes)
 {
-    int fd = s->buffer_fd;
     uint64_t bytes = mpl_os_page_round(MPL_BATCH_DATA_OFFSET + data_bytes);
-    bool is_larger = bytes > s->batch_map_bytes;
+    bool is_larger = bytes > v->map_bytes;
     struct mpl_batch *b = NULL;
-    if (!is_larger || mpl_os_allocate(fd, s->batch_map_bytes, bytes - s->batch_map_bytes) == 0)
-        b = mpl_map(fd, 0, bytes);
+    if (!is_larger || mpl_os_allocate(v->fd, v->map_bytes, bytes - v->map_bytes) == 0)
+        b = mpl_map(v->fd, 0, bytes);
     if (b) {
-        b->data_bytes = s->batch_data_bytes = bytes - MPL_BATCH_DATA_OFFSET;
-        mpl_unmap(s->batch, s->batch_map_bytes);
-        s->batch = b;
-        s->batch_map_bytes = bytes;
-        if (!is_larger && ftruncate(fd, (off_t)bytes) < 0) {
+        b->data_bytes = v->data_bytes = bytes - MPL_BATCH_DATA_OFFSET;
+        mpl_unmap(v->shared, v->map_bytes);
+        v->shared = b;
+        v->map_bytes = bytes;
+        if (!is_larger && ftruncate(v->fd, (off_t)bytes) < 0) {
             /* the memory is kept for nothing; the next huge line uses it */
         }
     }
     return b != NULL;
 }
 
+static void shrink(struct mpl_batch_view *b)
+{
+    if (b->len > 0)
+        return;
+    if (b->data_bytes > 2 * MPL_BATCH_DATA_BYTES)
+        resize(b, MPL_BATCH_DATA_BYTES);
+    /* Refused: the memory is kept until the session ends. */
+    if (b->ends_allocated > MPL_BATCH_ENDS &&
+        fallocate(b->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)ends_offset(MPL_BATCH_ENDS),
+                  (off_t)(ends_offset(b->ends_allocated) - ends_offset(MPL_BATCH_ENDS))) == 0)
+        b->ends_allocated = MPL_BATCH_ENDS;
+}
+
 void mpl_batch_shrink(struct mpl_sink *s)
 {
-    if (!s->batch || s->len > 0)
-        return;
-    if (s->batch_data_bytes > 2 * MPL_BATCH_DATA_BYTES)
-        resize(s, MPL_BATCH_DATA_BYTES);
-    /* Refused: the memory is kept until the session ends. */
-    if (s->ends_allocated > MPL_BATCH_ENDS &&
-        fallocate(s->buffer_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)ends_offset(MPL_BATCH_ENDS),
-                  (off_t)(ends_offset(s->ends_allocated) - ends_offset(MPL_BATCH_ENDS))) == 0)
-        s->ends_allocated = MPL_BATCH_ENDS;
+    for (int i = 0; i < 2 && mpl_batch_is_open(s) && !s->is_out; i++)
+        shrink(&s->batch[i]);
 }
 
 /* Room for one more line behind those that wait for the file. */
-static bool grow(struct mpl_sink *s, uint64_t bytes)
+static bool grow(const struct mpl_sink *s, struct mpl_batch_view *b, uint64_t bytes)
 {
-    uint64_t wanted = s->len + bytes, larger = 2 * s->batch_data_bytes;
+    uint64_t wanted = b->len + bytes, larger = 2 * b->data_bytes;
     larger = larger < s->waiting_bytes_max ? larger : s->waiting_bytes_max;
-    if (wanted > s->waiting_bytes_max || s->count == MPL_BATCH_ENDS_MAX)
+    if (wanted > s->waiting_bytes_max || b->count == MPL_BATCH_ENDS_MAX)
         return false;
-    if (s->count == s->ends_allocated) {
+    if (b->count == b->ends_allocated) {
         /* The maximum is a multiple of what there is at first. */
-        if (mpl_os_allocate(s->buffer_fd, ends_offset(s->ends_allocated), MPL_BATCH_ENDS * sizeof(uint32_t)) < 0)
+        if (mpl_os_allocate(b->fd, ends_offset(b->ends_allocated), MPL_BATCH_ENDS * sizeof(uint32_t)) < 0)
             return false;
-        s->ends_allocated += MPL_BATCH_ENDS;
+        b->ends_allocated += MPL_BATCH_ENDS;
     }
-    return wanted <= s->batch_data_bytes || resize(s, larger > wanted ? larger : wanted);
+    return wanted <= b->data_bytes || resize(b, larger > wanted ? larger : wanted);
 }
 
 /* Bytes that a batch may have: no more than at first, unless it is one line alone, or waits for its file. */
-static uint64_t bytes_max(const struct mpl_sink *s)
+static uint64_t bytes_max(const struct mpl_batch_view *b)
 {
-    bool is_bounded = s->batch_data_bytes > MPL_BATCH_DATA_BYTES && !mpl_batch_is_pending(s);
-    return is_bounded ? MPL_BATCH_DATA_BYTES : s->batch_data_bytes;
+    bool is_bounded = b->data_bytes > MPL_BATCH_DATA_BYTES && !waits(b);
+    return is_bounded ? MPL_BATCH_DATA_BYTES : b->data_bytes;
 }
 
-uint32_t mpl_batch_ends_left(const struct mpl_sink *s)
+static uint32_t ends_left(const struct mpl_batch_view *b)
 {
-    uint32_t most = mpl_batch_is_pending(s) ? s->ends_allocated : MPL_BATCH_ENDS;
-    return s->count < most ? most - s->count : 0;
+    uint32_t most = waits(b) ? b->ends_allocated : MPL_BATCH_ENDS;
+    return b->count < most ? most - b->count : 0;
 }
 
-static bool has_room(const struct mpl_sink *s, uint64_t bytes)
+uint32_t mpl_batch_ends_left(const struct mpl_sink *s) { return ends_left(&s->batch[s->filling]); }
+
+static bool has_room(const struct mpl_batch_view *b, uint64_t bytes)
 {
-    uint64_t most = s->count == 0 ? s->batch_data_bytes : bytes_max(s);
-    return mpl_batch_ends_left(s) > 0 && s->len <= most && bytes <= most - s->len;
+    uint64_t most = b->count == 0 ? b->data_bytes : bytes_max(b);
+    return ends_left(b) > 0 && b->len <= most && bytes <= most - b->len;
 }
 
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes)
 {
-    if (!s->batch)
+    struct mpl_batch_view *b = mpl_batch_filling(s);
+    if (!mpl_batch_is_open(s))
         return MPL_APPEND_LOST;
-    if (has_room(s, bytes))
+    if (has_room(b, bytes))
         return MPL_APPENDED;
-    if (mpl_batch_is_pending(s))
-        return grow(s, bytes) ? MPL_APPENDED : s->may_wait ? MPL_APPEND_WAIT : MPL_APPEND_LOST;
-    if (s->count > 0)
+    if (b->count > 0 && s->is_out && !s->is_slow) {
+        s->wants_room = true;
+        return MPL_APPEND_FULL;
+    }
+    if (waits(b) && grow(s, b, bytes))
+        return MPL_APPENDED;
+    if (waits(b)) /* what only is slow is waited for, until it counts as failing */
+        return s->may_wait || !s->is_failing ? MPL_APPEND_WAIT : MPL_APPEND_LOST;
+    if (b->count > 0)
         return MPL_APPEND_FULL;
     /* One line of more than a whole batch; without memory for it the record is lost for this sink, and counted. */
-    return bytes < UINT32_MAX && resize(s, bytes) ? MPL_APPENDED : MPL_APPEND_LOST;
+    return bytes < UINT32_MAX && resize(b, bytes) ? MPL_APPENDED : MPL_APPEND_LOST;
 }
 
 struct mpl_text mpl_batch_room(const struct mpl_sink *s)
 {
-    uint64_t most = s->batch ? bytes_max(s) : 0;
-    if (s->len >= most)
+    const struct mpl_batch_view *b = &s->batch[s->filling];
+    uint64_t most = b->shared ? bytes_max(b) : 0;
+    if (b->len >= most)
         return (struct mpl_text){NULL, 0, 0};
-    return (struct mpl_text){mpl_batch_data(s->batch) + s->len, 0, most - s->len};
+    return (struct mpl_text){mpl_batch_data(b->shared) + b->len, 0, most - b->len};
 }
 
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line)
 {
-    if (s->count == 0)
-        s->oldest_stamp = line->stamp;
-    char *to = mpl_batch_data(s->batch) + s->len;
+    struct mpl_batch_view *b = mpl_batch_filling(s);
+    if (b->count == 0)
+        b->oldest_stamp = line->stamp;
+    char *to = mpl_batch_data(b->shared) + b->len;
     if (to != bytes.ptr) /* mpl_batch_room */
         memcpy(to, bytes.ptr, bytes.len);
-    s->len += bytes.len;
-    mpl_batch_ends(s->batch)[s->count++] = (uint32_t)s->len;
-    s->own_count += line->is_own;
-    s->has_error_record |= line->level >= MPL_LEVEL_ERROR;
+    b->len += bytes.len;
+    mpl_batch_ends(b->shared)[b->count++] = (uint32_t)b->len;
+    b->own_count += line->is_own;
+    b->has_error_record |= line->level >= MPL_LEVEL_ERROR;
 }
 
 void mpl_batch_taken(struct mpl_sink *s, uint32_t count, uint64_t bytes, bool has_error_record, uint64_t first_stamp)
 {
-    if (s->count == 0)
-        s->oldest_stamp = first_stamp;
-    s->len += bytes;
-    s->count += count;
-    s->has_error_record |= has_error_record;
+    struct mpl_batch_view *b = mpl_batch_filling(s);
+    if (b->count == 0)
+        b->oldest_stamp = first_stamp;
+    b->len += bytes;
+    b->count += count;
+    b->has_error_record |= has_error_record;
 }
 
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag)
 {
-    struct mpl_batch_progress *p = s->batch->progress;
+    struct mpl_batch_view *b = mpl_batch_filling(s);
+    struct mpl_batch_progress *p = b->shared->progress;
     uint64_t tag0 = atomic_load_explicit(&p[0].tag, memory_order_relaxed);
     uint64_t tag1 = atomic_load_explicit(&p[1].tag, memory_order_relaxed);
-    if (s->len == s->decided_len)
+    if (b->len == b->decided_len)
         return;
     p = tag0 > tag1 ? &p[1] : &p[0]; /* the one not in force */
-    p->begin = s->begin;
-    p->end = s->begin + s->len;
-    p->record_count = s->count;
-    p->own_count = s->own_count;
-    p->oldest_stamp = s->oldest_stamp;
+    p->begin = b->begin;
+    p->end = b->begin + b->len;
+    p->record_count = b->count;
+    p->own_count = b->own_count;
+    p->oldest_stamp = b->oldest_stamp;
     atomic_store_explicit(&p->tag, tag, memory_order_release); /* partner: mpl_batch_in_force, for a successor */
-    s->decided_len = s->len;
-    s->decided_count = s->count;
-    s->decided_own_count = s->own_count;
+    b->decided_len = b->len;
+    b->decided_count = b->count;
+    b->decided_own_count = b->own_count;
 }
 
 /* ---- writing ---- */
 
 static void begin_write(void *arg, uint64_t dev, uint64_t ino, uint64_t offset, uint64_t from, uint64_t until)
 {
-    const struct mpl_sink *s = arg;
-    struct mpl_intent *i = &s->batch->intent;
+    const struct mpl_batch_view *b = arg;
+    struct mpl_intent *i = &b->shared->intent;
     i->until = 0;
     atomic_signal_fence(memory_order_seq_cst); /* a successor sees our stores in order: we are dead then */
-    *i = (struct mpl_intent){.dev = dev, .ino = ino, .offset = offset, .from = s->begin + from, .until = 0};
+    *i = (struct mpl_intent){.dev = dev, .ino = ino, .offset = offset, .from = b->begin + from, .until = 0};
     atomic_signal_fence(memory_order_seq_cst);
-    i->until = s->begin + until;
+    i->until = b->begin + until;
     atomic_signal_fence(memory_order_seq_cst);
 }
 
 static void done_write(void *arg, uint64_t until)
 {
-    const struct mpl_sink *s = arg;
-    atomic_store_explicit(&s->batch->done, s->begin + until, memory_order_release); /* partner: take_decided */
+    const struct mpl_batch_view *b = arg;
+    atomic_store_explicit(&b->shared->done, b->begin + until, memory_order_release); /* partner: take_decided */
 }
 
-void mpl_batch_resume(struct mpl_sink *s)
+void mpl_batch_resume(struct mpl_sink *s, struct mpl_batch_view *b)
 {
-    if (!s->is_inherited)
+    if (!b->is_inherited)
         return;
-    s->is_inherited = false;
-    struct mpl_intent i = s->batch->intent;
+    b->is_inherited = false;
+    struct mpl_intent i = b->shared->intent;
     atomic_signal_fence(memory_order_seq_cst); /* what is checked is the copy */
-    if (i.until <= s->begin + s->done || i.until > s->begin + s->decided_len || i.from > i.until || i.from < s->begin)
+    if (i.until <= b->begin + b->done || i.until > b->begin + b->decided_len || i.from > i.until || i.from < b->begin)
         return; /* no write was announced */
-    uint64_t from = i.from - s->begin;
-    uint64_t there = mpl_file_already_written(&s->file, i.dev, i.ino, i.offset, mpl_batch_data(s->batch) + from,
+    uint64_t from = i.from - b->begin;
+    uint64_t there = mpl_file_already_written(&s->file, i.dev, i.ino, i.offset, mpl_batch_data(b->shared) + from,
                                               i.until - i.from);
-    if (from + there > s->done) {
-        s->done = from + there;
-        done_write(s, s->done);
-        rewind_if_done(s);
+    if (from + there > b->done) {
+        b->done = from + there;
+        done_write(b, b->done);
     }
 }
 
-int mpl_batch_write(struct mpl_sink *s)
+int mpl_batch_write(struct mpl_sink *s, struct mpl_batch_view *b)
 {
-    struct mpl_lines lines = {mpl_batch_data(s->batch), s->decided_len, mpl_batch_ends(s->batch), s->decided_count};
-    struct mpl_file_journal journal = {s, begin_write, done_write};
-    int error = mpl_file_append(&s->file, &lines, &s->done, &journal);
-    done_write(s, s->done);
-    s->needs_sync = s->needs_sync || !error;
-    rewind_if_done(s);
-    return error;
-}
-
-int mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns)
-{
-    bool is_due = s->fsync == MPL_FSYNC_ERROR ? s->has_error_record && now_ns >= s->sync_due_ns
-                                              : s->fsync == MPL_FSYNC_INTERVAL && now_ns >= s->sync_due_ns;
-    if (s->fsync == MPL_FSYNC_NEVER || !s->needs_sync || !is_due)
-        return 0;
-    int error = mpl_file_sync(&s->file);
-    if (error || s->fsync == MPL_FSYNC_INTERVAL)
-        s->sync_due_ns = now_ns + NS_PER_S;
-    if (!error)
-        s->needs_sync = s->has_error_record = false;
+    struct mpl_lines lines = {mpl_batch_data(b->shared), b->decided_len, mpl_batch_ends(b->shared), b->decided_count};
+    struct mpl_file_journal journal = {b, begin_write, done_write};
+    int error = mpl_file_append(&s->file, &lines, &b->done, &journal);
+    done_write(b, b->done);
     return error;
 }

@@ -62,13 +62,13 @@ static bool open_sink(struct mpl_collector *c, uint32_t i)
     c->sink[i] = s;
     c->sink_count = i + 1;
     int error = mpl_sink_open(s, c->dir_fd, i, &c->account.sink[i], c->batch_seq, c->candidates);
-    if (error < 0 && !is_final(error) && !s->batch && !s->stream)
+    if (error < 0 && !is_final(error) && !mpl_batch_is_open(s) && !s->stream)
         return false;
     c->sinks_shared |= s->is_alone ? 0 : UINT32_C(1) << i;
     s->waiting_bytes_max = c->waiting_bytes_max;
     if (error < 0) {
         mpl_complain("%s", mpl_error_text());
-        if (!s->batch)
+        if (!mpl_batch_is_open(s))
             return true;
         s->is_failing = true; /* a file: tried again with the next writes */
         s->failure = -error;
@@ -101,7 +101,6 @@ static void forget_sinks(struct mpl_collector *c, uint32_t first)
         if (s->fd >= 0)
             close(s->fd);
         mpl_sink_close(s);
-        free(s);
     }
 }
 
@@ -214,7 +213,6 @@ void mpl_collector_fini(struct mpl_collector *c)
     }
     for (uint32_t i = 0; i < c->sink_count; i++) {
         is_in_use = !mpl_sink_close(c->sink[i]) || is_in_use;
-        free(c->sink[i]);
     }
     mpl_defs_fini(&c->defs);
     free(c->indexed);

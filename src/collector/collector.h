@@ -88,6 +88,9 @@ struct mpl_collector {
 
     /* how far everything is written; the stamp a flusher compares with */
     uint64_t written_until, streamed_until, flush_seen;
+    uint64_t mark_stamp; /* the next one of written_until, when each sink has finished its mark; 0: none is set */
+
+    bool writes_apart; /* files may have threads */
 };
 
 /* Takes the session at `dir` over: maps it, finishes what a predecessor had decided, opens the sinks. The caller holds
@@ -153,6 +156,9 @@ void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns);
 
 /* Is everything that was decided in the files? Those that have failed for block_timeout_ms are not asked. */
 bool mpl_commit_is_written(const struct mpl_collector *c);
+
+/* The stamp until which everything is in the files; for the end of a pass that was not blocked. */
+uint64_t mpl_commit_written_until(struct mpl_collector *c);
 
 /* Files that are not waited for any more, or could not be opened. */
 uint32_t mpl_commit_given_up(const struct mpl_collector *c);

@@ -4,6 +4,7 @@
  * batch_seq is stored; the rings get their space back; the lines are written. Whoever takes over after a death before
  * the store finds nothing of it in force, after it everything. See docs/design.md M8.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,10 @@
  * records when there is room again; a try costs microseconds. */
 #define RETRY_LEAST_NS (10 * NS_PER_MS)
 #define RETRY_MOST_NS (200 * NS_PER_MS)
+
+/* So long nothing else is done while a full batch waits for another one to be written; then it grows. A disk that works
+ * takes milliseconds. */
+#define SLOW_NS (100 * NS_PER_MS)
 
 void mpl_commit_touch(struct mpl_collector *c, struct mpl_ring_view *r)
 {
@@ -132,7 +137,7 @@ bool mpl_commit(struct mpl_collector *c)
 
 static uint32_t bit_of(const struct mpl_sink *s) { return UINT32_C(1) << s->index; }
 
-static void note_failure(struct mpl_collector *c, struct mpl_sink *s, int error, uint64_t now_ns)
+static void note_failure(struct mpl_collector *c, struct mpl_sink *s, int error, const char *reason, uint64_t now_ns)
 {
     if (s->backoff_ns == 0 || !s->is_failing)
         s->backoff_ns = RETRY_LEAST_NS;
@@ -145,7 +150,7 @@ static void note_failure(struct mpl_collector *c, struct mpl_sink *s, int error,
     if (s->has_told)
         return;
     s->has_told = true;
-    mpl_emit_notice(c, c->sinks_up & ~bit_of(s), 0, NULL, NULL, "%s: writing fails: %s", s->name, mpl_error_text());
+    mpl_emit_notice(c, c->sinks_up & ~bit_of(s), 0, NULL, NULL, "%s: writing fails: %s", s->name, reason);
 }
 
 static void note_success(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
@@ -164,46 +169,74 @@ static void note_rotation(struct mpl_collector *c, struct mpl_sink *s)
 {
     bool has_failed = s->file.rotation_error != 0;
     if (has_failed && !s->has_told_rotation)
-        mpl_emit_notice(c, c->sinks_up, 0, NULL, NULL, "%s: cannot be rotated and grows: %s", s->name,
-                        mpl_error_text());
+        mpl_emit_notice(c, c->sinks_up, 0, NULL, NULL, "%s: cannot be rotated and grows: %s", s->name, s->work.reason);
     s->has_told_rotation = has_failed;
 }
 
 /* What was written may be lost if the machine stops now; the kernel tells that once. */
-static void sync_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
+static void note_sync(struct mpl_collector *c, struct mpl_sink *s)
 {
-    int error = mpl_batch_sync(s, now_ns);
+    int error = s->work.sync_error;
     if (error && !s->has_told_sync)
         mpl_emit_notice(c, c->sinks_up, 0, NULL, NULL, "%s: what was written may not be on the disk: %s", s->name,
-                        mpl_error_text());
+                        s->work.sync_reason);
     s->has_told_sync = error ? true : s->has_told_sync && s->needs_sync;
+}
+
+/* What came of s->work. */
+static void note_work(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
+{
+    const struct mpl_batch_view *next;
+    s->is_out = s->is_slow = s->wants_room = false;
+    if (s->work.batch)
+        mpl_batch_rewind(s->work.batch);
+    next = mpl_batch_next(s);
+    s->finished = next ? next->begin + next->done : mpl_batch_decided(s);
+    if (s->work.error) {
+        note_failure(c, s, s->work.error, s->work.reason, now_ns);
+        return;
+    }
+    note_success(c, s, now_ns);
+    note_rotation(c, s);
+    note_sync(c, s);
+}
+
+/* What is out does not come back: a disk that is slow is waited for as full rings are, then it counts as one that
+ * fails. */
+static void note_absence(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
+{
+    uint64_t absent_ns = now_ns > s->work.begin_ns ? now_ns - s->work.begin_ns : 0;
+    s->is_slow = s->is_slow || absent_ns >= SLOW_NS;
+    if (absent_ns < c->block_timeout_ns || (s->is_failing && s->has_told))
+        return;
+    note_failure(c, s, -ETIMEDOUT, "it has not come back; is its file system there?", now_ns);
+    s->failing_since_ns = s->work.begin_ns;
 }
 
 static void write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
-    bool is_idle = !s->is_failing && !mpl_batch_is_pending(s);
-    if (is_idle || !s->batch || (s->is_failing && now_ns < s->retry_ns))
-        return;
-    int error = mpl_sink_open_file(s);
-    if (!error && mpl_batch_is_pending(s))
-        error = mpl_batch_write(s);
-    if (error)
-        note_failure(c, s, error, now_ns);
-    else
-        note_success(c, s, now_ns);
-    if (!error)
-        note_rotation(c, s);
+    for (;;) {
+        if (s->is_out && !mpl_writer_is_back(s, s->wants_room ? SLOW_NS : 0)) {
+            note_absence(c, s, s->wants_room ? mpl_clock_monotonic_ns() : now_ns);
+            return;
+        }
+        if (s->is_out)
+            note_work(c, s, now_ns);
+        if (!mpl_writer_is_due(s, now_ns))
+            return;
+        mpl_writer_begin(s, now_ns, c->writes_apart, &c->control->head.wake_word);
+        if (s->is_out)
+            return;
+        note_work(c, s, now_ns);
+    }
 }
 
 void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
-        if (s->is_stream)
-            continue;
-        write_file(c, s, now_ns);
-        if (!s->is_failing)
-            sync_file(c, s, now_ns);
+        if (!s->is_stream && mpl_batch_is_open(s))
+            write_file(c, s, now_ns);
     }
     mpl_commit_judge(c, now_ns);
 }
@@ -222,7 +255,7 @@ void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns)
     bool has_file = false, has_stream = false; /* that go on */
     for (uint32_t i = 0; i < c->sink_count; i++) {
         const struct mpl_sink *s = c->sink[i];
-        has_file = has_file || (!s->is_stream && s->batch && !s->is_failing);
+        has_file = has_file || (!s->is_stream && mpl_batch_is_open(s) && !s->is_failing);
         has_stream = has_stream || (s->is_stream && (c->sinks_up & bit_of(s)) != 0);
     }
     for (uint32_t i = 0; i < c->sink_count; i++) {
@@ -243,6 +276,43 @@ bool mpl_commit_is_written(const struct mpl_collector *c)
     return true;
 }
 
+/* With a file that always has something on its way `is_written` may never be true: what was decided by the end of one
+ * pass is followed until it is there. */
+static void set_mark(struct mpl_collector *c)
+{
+    c->mark_stamp = c->now_stamp;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        struct mpl_sink *s = c->sink[i];
+        s->mark = !s->is_stream && mpl_batch_is_open(s) ? mpl_batch_decided(s) : 0;
+    }
+}
+
+static bool has_reached_mark(const struct mpl_collector *c)
+{
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        const struct mpl_sink *s = c->sink[i];
+        if (!s->is_stream && !s->is_given_up && s->finished < s->mark)
+            return false;
+    }
+    return true;
+}
+
+uint64_t mpl_commit_written_until(struct mpl_collector *c)
+{
+    if (mpl_commit_is_written(c)) {
+        c->mark_stamp = 0;
+        return c->now_stamp;
+    }
+    uint64_t until = c->written_until;
+    if (c->mark_stamp && has_reached_mark(c)) {
+        until = c->mark_stamp;
+        c->mark_stamp = 0;
+    }
+    if (!c->mark_stamp)
+        set_mark(c);
+    return until;
+}
+
 uint32_t mpl_commit_given_up(const struct mpl_collector *c)
 {
     uint32_t count = 0;
@@ -256,7 +326,7 @@ uint64_t mpl_commit_retry_ns(const struct mpl_collector *c)
     uint64_t earliest_ns = UINT64_MAX;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         const struct mpl_sink *s = c->sink[i];
-        if (s->is_failing && s->retry_ns < earliest_ns)
+        if (s->is_failing && !s->is_out && s->retry_ns < earliest_ns)
             earliest_ns = s->retry_ns;
     }
     return earliest_ns;

@@ -120,8 +120,10 @@ static uint64_t progress(const struct mpl_collector *c)
     uint64_t sum = c->batch_seq + c->ending_count;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         const struct mpl_sink *s = c->sink[i];
-        if (s->is_stream ? s->stream != NULL : s->batch != NULL)
-            sum += atomic_load_explicit(s->is_stream ? &s->stream->read_pos : &s->batch->done, memory_order_relaxed);
+        if (s->is_stream && s->stream)
+            sum += atomic_load_explicit(&s->stream->read_pos, memory_order_relaxed);
+        for (int k = 0; k < 2 && mpl_batch_is_open(s); k++)
+            sum += atomic_load_explicit(&s->batch[k].shared->done, memory_order_relaxed);
     }
     return sum;
 }
@@ -230,7 +232,7 @@ static void shrink_buffers(struct mpl_collector *c)
 static bool has_sync_due(const struct mpl_collector *c)
 {
     for (uint32_t i = 0; i < c->sink_count; i++) {
-        if (c->sink[i]->fsync != MPL_FSYNC_NEVER && c->sink[i]->needs_sync)
+        if (c->sink[i]->fsync != MPL_FSYNC_NEVER && !c->sink[i]->is_out && c->sink[i]->needs_sync)
             return true;
     }
     return false;
@@ -340,7 +342,7 @@ static bool give_up_lock(struct mpl_collector *c, bool is_left_behind)
 {
     atomic_store(&c->control->head.collector_pid, 0);
     atomic_store(&c->control->head.spawn_claim_ns, 0); /* who claimed to start us has done it */
-    atomic_store(&c->control->head.sleeping, 1); /* whoever wants to wake us from now on finds nobody */
+    atomic_store(&c->control->head.sleeping, 1);       /* whoever wants to wake us from now on finds nobody */
     mpl_control_unlock(c->control_fd);
     return mpl_wake_is_wanted(c->control, c->news_seen) || (!is_left_behind && !has_members(c));
 }
@@ -368,6 +370,8 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *i
         return mpl_fail(ENOMEM, "collector: out of memory");
     int error = mpl_collector_init(c, life->dir, dir_fd, control_fd, life->candidates);
     close_candidates(life->candidates);
+    /* A host is given no threads that are not needed. */
+    c->writes_apart = life->kind == MPL_COLLECTOR_HELPER && !life->is_recovery;
     if (!error && !serve(c, life->kind))
         error = -ESHUTDOWN;
     if (!error) {

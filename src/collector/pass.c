@@ -308,8 +308,7 @@ static void say_how_far(struct mpl_collector *c)
         is_drained_everywhere = mpl_stream_is_drained(s) && is_drained_everywhere;
     }
     atomic_store(&c->control->head.given_up_files, mpl_commit_given_up(c)); /* partner: mpl_session_flush */
-    if (mpl_commit_is_written(c))
-        c->written_until = c->now_stamp;
+    c->written_until = mpl_commit_written_until(c);
     if (!c->is_other_boot)
         c->control->head.pulse = (struct mpl_pulse){c->wall.stamp, c->wall.wall_ns, c->wall.ns_per_tick};
     if (is_drained_everywhere)

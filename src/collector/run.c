@@ -125,13 +125,14 @@ void mpl_run(struct mpl_collector *c, struct mpl_ring_view *r, struct mpl_sink *
     struct run run = {.c = c, .ring = r, .sink = s, .limit = limit, .key = r->key, .pos = r->pos};
     if (count_max == 0)
         return;
-    room = (struct mpl_text){room.data - s->len, s->len, room.cap + s->len}; /* ends count from the batch's beginning */
-    uint32_t *ends = mpl_batch_ends(s->batch) + s->count;
+    const struct mpl_batch_view *b = mpl_batch_filling(s);
+    room = (struct mpl_text){room.data - b->len, b->len, room.cap + b->len}; /* ends count from the batch's beginning */
+    uint32_t *ends = mpl_batch_ends(b->shared) + b->count;
     while (run.count < count_max && take_one(&run, &room, ends)) {
     }
     if (run.count == 0)
         return;
-    run.bytes = room.len - s->len;
+    run.bytes = room.len - b->len;
     mpl_batch_taken(s, run.count, run.bytes, run.errors > 0, r->key);
     account_run(&run);
     r->pos = run.pos;

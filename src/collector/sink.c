@@ -76,8 +76,6 @@ int mpl_sink_open_file(struct mpl_sink *s)
         mpl_file_close(&s->file); /* one that could not be opened again after it was left still has its path */
         error = mpl_file_open(&s->file, &s->file_options, s->create_mode);
     }
-    if (!error)
-        mpl_batch_resume(s); /* before anything is written, and before anybody asks how much waits */
     return error;
 }
 
@@ -102,7 +100,13 @@ static int open_batch(struct mpl_sink *s, const struct description *d, int dir_f
     uint64_t mode = mpl_options_find_number((struct mpl_str){d->text, d->len}, "mode");
     s->create_mode = mode ? (unsigned)mode & 0777 : 0600;
     int error = mpl_batch_open(s, dir_fd, batch_seq);
-    return error ? error : mpl_sink_open_file(s);
+    error = error ? error : mpl_sink_open_file(s);
+    for (int i = 0; i < 2 && !error; i++) { /* before anybody asks how much waits */
+        mpl_batch_resume(s, &s->batch[i]);
+        mpl_batch_rewind(&s->batch[i]);
+    }
+    s->may_hang = !error && mpl_writer_may_hang(s);
+    return error;
 }
 
 /* stdin may be the same file, /dev/null or a terminal, opened for reading alone. */
@@ -171,7 +175,8 @@ int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sin
                            .level = INT32_MIN,
                            .account = account,
                            .fd = -1,
-                           .buffer_fd = -1,
+                           .stream_fd = -1,
+                           .batch = {{.fd = -1}, {.fd = -1}},
                            .file = {.fd = -1}};
     if (!d)
         return mpl_fail(ENOMEM, "sink %u: out of memory", index);
@@ -192,15 +197,14 @@ int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sin
 
 bool mpl_sink_close(struct mpl_sink *s)
 {
-    bool has_ended = true;
-    if (s->is_stream)
-        has_ended = mpl_stream_close(s);
-    else
-        mpl_batch_close(s);
+    bool has_ended = s->is_stream ? mpl_stream_close(s) : mpl_writer_stop(s);
+    if (!has_ended)
+        return false;
+    mpl_batch_close(s);
     if (s->file.fd >= 0)
         mpl_file_close(&s->file);
-    if (s->buffer_fd >= 0)
-        close(s->buffer_fd);
+    if (s->stream_fd >= 0)
+        close(s->stream_fd);
     mpl_pattern_destroy(s->pattern);
     mpl_asctime_fini(&s->asctime);
     mpl_encoding_close(s->encoding);
@@ -209,7 +213,8 @@ bool mpl_sink_close(struct mpl_sink *s)
     free(s->date_format);
     free(s->encoded);
     free(s->line);
-    return has_ended;
+    free(s);
+    return true;
 }
 
 /* The line in the sink's encoding; the result is good until the next call. len 0: out of memory. */

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "base/error.h"
 #include "output/encoding.h"
 #include "output/file.h"
 #include "output/pattern.h"
@@ -22,6 +23,29 @@ struct mpl_candidates {
 
 /* What there is from the beginning: most lines, and those that tell of losses, need no memory that might be missing. */
 #define MPL_LINE_BYTES_LEAST 4096u
+
+/* One of the two batches of a file: lines are filled into one while the other is being written. What a successor needs
+ * of it lies in `shared`. */
+struct mpl_batch_view {
+    struct mpl_batch *shared; /* NULL: not open */
+    int fd;                   /* kept, should somebody delete the session's directory */
+    uint64_t map_bytes, data_bytes;
+    uint64_t begin;             /* position of the first byte in the buffer */
+    uint64_t len;               /* bytes in the buffer: decided ones, and those that are being filled in */
+    uint64_t decided_len, done; /* of these, what is decided, and what is in the file */
+    uint32_t count, own_count, decided_count, decided_own_count, ends_allocated;
+    uint64_t oldest_stamp;
+    bool has_error_record;
+    bool is_inherited; /* by a predecessor: some of it may be in the file already */
+};
+
+/* One going to the file: open it, write a batch, sync; and what came of it. */
+struct mpl_work {
+    struct mpl_batch_view *batch; /* NULL: none waits */
+    uint64_t now_ns, begin_ns;
+    int error, sync_error;
+    char reason[MPL_ERROR_MAX], sync_reason[MPL_ERROR_MAX]; /* of a rotation that failed, too */
+};
 
 struct mpl_sink {
     uint32_t index;
@@ -46,26 +70,27 @@ struct mpl_sink {
     struct mpl_str offered;
 
     struct mpl_sink_account *account; /* the collector's working copy */
-    int buffer_fd;                    /* batch<N> or stream<N>: kept, should somebody delete the session's directory */
 
     /* regular file */
     struct mpl_file file;
     struct mpl_file_options file_options; /* to open it again; its strings are copies of our own */
     char bom[4], newline[4];
-    struct mpl_batch *batch; /* written for a successor: what we need of it is kept here */
-    uint64_t batch_map_bytes, batch_data_bytes;
-    uint64_t begin; /* position of the first byte in the buffer */
-    uint64_t len;   /* bytes in the buffer: decided ones, and those that are being filled in */
-    uint32_t count, own_count, ends_allocated;
-    uint64_t oldest_stamp;
-    unsigned create_mode;       /* of the file, if it has been deleted before we open it */
-    uint64_t decided_len, done; /* of these, what is decided, and what is in the file */
-    uint32_t decided_count, decided_own_count;
+    unsigned create_mode; /* of the file, if it has been deleted before we open it */
+    struct mpl_batch_view batch[2];
+    uint32_t filling;           /* the one of these that lines are filled into; the other one is older, or empty */
     uint64_t waiting_bytes_max; /* so many bytes may wait for a file that fails */
-    bool is_inherited;          /* by a predecessor: some of it may be in the file already */
+    uint64_t finished;          /* position: all before it is written, and synced as the option says */
+    uint64_t mark;              /* position that written_until waits for: mpl_commit_set_mark */
     enum mpl_fsync fsync;
-    bool has_error_record, needs_sync;
+    bool has_unsynced_error, needs_sync;
     uint64_t sync_due_ns;
+    /* While `is_out`, the thread of writer.c has the file, the three fields above and the batch that is in its work. */
+    struct mpl_work work;
+    struct mpl_file_writer *file_writer; /* NULL: not started */
+    bool is_out;
+    bool may_hang;   /* its file system waits for another machine or process: never written by the main thread */
+    bool is_slow;    /* what is out has not come back for a while */
+    bool wants_room; /* nothing gets on before it comes back */
     bool is_failing; /* the last write failed; the batch waits */
     bool has_told;   /* others have a line about it; below: this file, too */
     bool has_told_rotation, has_told_sync;
@@ -75,6 +100,7 @@ struct mpl_sink {
 
     /* stream */
     struct mpl_stream *stream;
+    int stream_fd;               /* stream<N>: kept, should somebody delete the session's directory */
     uint64_t write_pos;          /* of what is being filled; in force is the writer's */
     uint64_t first_read_pos;     /* where the writer begins */
     uint64_t allocated_bytes;    /* of the data area */
@@ -99,12 +125,11 @@ struct mpl_line {
  * loses its records, and others go on. */
 int mpl_sink_open(struct mpl_sink *s, int dir_fd, uint32_t index, struct mpl_sink_account *account, uint64_t batch_seq,
                   const struct mpl_candidates *candidates);
-/* False: a thread is stuck in a write and goes on using what it was given, the wake word among it, until the process
- * ends. */
+/* Frees it. False: a thread is stuck in a write and goes on using what it was given, the wake word among it, until the
+ * process ends. */
 bool mpl_sink_close(struct mpl_sink *s);
 
-/* Opens the regular file if it is not open, and finds out what a predecessor has written there. 0 or -errno with a
- * sentence. */
+/* Opens the regular file if it is not open. 0 or -errno with a sentence. */
 int mpl_sink_open_file(struct mpl_sink *s);
 
 /* Is there room for a line (UTF-8, newline at its end)? MPL_APPEND_FULL: the batch must be decided and written first.
@@ -129,6 +154,8 @@ void mpl_sink_decided(struct mpl_sink *s);
 
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq);
 void mpl_batch_close(struct mpl_sink *s);
+static inline bool mpl_batch_is_open(const struct mpl_sink *s) { return s->batch[1].shared != NULL; }
+static inline struct mpl_batch_view *mpl_batch_filling(struct mpl_sink *s) { return &s->batch[s->filling]; }
 enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes);
 struct mpl_text mpl_batch_room(const struct mpl_sink *s); /* cap 0: there is none */
 void mpl_batch_take(struct mpl_sink *s, struct mpl_str bytes, const struct mpl_line *line);
@@ -137,23 +164,50 @@ uint32_t mpl_batch_ends_left(const struct mpl_sink *s); /* so many records at mo
 void mpl_batch_taken(struct mpl_sink *s, uint32_t count, uint64_t bytes, bool has_error_record, uint64_t first_stamp);
 void mpl_batch_prepare(struct mpl_sink *s, uint64_t tag);
 
-/* Is there something decided that is not in the file yet? */
+/* Is there something decided that is not in the file yet, or on its way? */
 bool mpl_batch_is_pending(const struct mpl_sink *s);
+
+/* The batch that is to be written next, NULL: none. Not while one is out. */
+struct mpl_batch_view *mpl_batch_next(struct mpl_sink *s);
+
+/* Lines are filled into the other batch from now on. False: that one is not empty. */
+bool mpl_batch_turn(struct mpl_sink *s);
+
+/* Position of the first byte that is not decided. */
+uint64_t mpl_batch_decided(const struct mpl_sink *s);
 
 /* How many records that is, lines of our own left out. */
 uint64_t mpl_batch_waiting(const struct mpl_sink *s);
 
 /* The file is open: of a batch that a predecessor has decided, finds out what it had written when it died. Once. */
-void mpl_batch_resume(struct mpl_sink *s);
+void mpl_batch_resume(struct mpl_sink *s, struct mpl_batch_view *b);
 
-/* Writes it; the file is open. 0 or -errno with a sentence. */
-int mpl_batch_write(struct mpl_sink *s);
+/* Writes what is decided of it; the file is open. 0 or -errno with a sentence. */
+int mpl_batch_write(struct mpl_sink *s, struct mpl_batch_view *b);
+
+/* All that it holds is in the file: it is empty again. */
+void mpl_batch_rewind(struct mpl_batch_view *b);
 
 /* Gives back the memory that one huge line needed, or lines that waited. */
 void mpl_batch_shrink(struct mpl_sink *s);
 
-/* fdatasync as the fsync option says. `now_ns`: CLOCK_MONOTONIC. 0 or -errno with a sentence; then it is due again. */
-int mpl_batch_sync(struct mpl_sink *s, uint64_t now_ns);
+/* ---- writer.c ---- */
+
+/* Is the open file on a file system that is served by another machine, or by a program? */
+bool mpl_writer_may_hang(const struct mpl_sink *s);
+
+/* Is something to be written or synced? */
+bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns);
+
+/* Does s->work, at once, or where `may_go_apart` and it is worth it or the file may hang, on a thread of its own; then
+ * s->is_out. `wake_word` is how the main thread is woken when it comes back. */
+void mpl_writer_begin(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart, _Atomic uint32_t *wake_word);
+
+/* What is out has come back: s->work tells. Waits for it for so long. */
+bool mpl_writer_is_back(struct mpl_sink *s, uint64_t wait_ns);
+
+/* Ends the thread; false: it is stuck, and goes on using the sink until the process ends. */
+bool mpl_writer_stop(struct mpl_sink *s);
 
 /* ---- stream.c ---- */
 

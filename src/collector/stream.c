@@ -235,7 +235,7 @@ static int open_file(int dir_fd, uint32_t index)
 int mpl_stream_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)
 {
     struct stat st;
-    int fd = s->buffer_fd = open_file(dir_fd, s->index);
+    int fd = s->stream_fd = open_file(dir_fd, s->index);
     if (fd < 0)
         return fd;
     uint64_t bytes = MPL_STREAM_HEAD_BYTES + MPL_STREAM_DATA_BYTES;
@@ -285,7 +285,7 @@ static bool allocate(struct mpl_sink *s, uint64_t bytes)
         return true;
     uint64_t until = (bytes + ALLOCATE_BYTES - 1) / ALLOCATE_BYTES * ALLOCATE_BYTES;
     until = until < MPL_STREAM_DATA_BYTES ? until : MPL_STREAM_DATA_BYTES;
-    bool is_there = mpl_os_allocate(s->buffer_fd, MPL_STREAM_HEAD_BYTES, until) == 0;
+    bool is_there = mpl_os_allocate(s->stream_fd, MPL_STREAM_HEAD_BYTES, until) == 0;
     if (is_there)
         s->allocated_bytes = until;
     return is_there;

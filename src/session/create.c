@@ -78,7 +78,7 @@ int mpl_sink_create(int dir_fd, uint32_t index, bool is_stream, struct mpl_str d
     mpl_sinkfile_name(name, "sink", index);
     int error = write_file(dir_fd, name, description);
     if (!error)
-        error = is_stream ? mpl_sinkfile_create_stream(dir_fd, index) : mpl_sinkfile_create_batch(dir_fd, index);
+        error = is_stream ? mpl_sinkfile_create_stream(dir_fd, index) : mpl_sinkfile_create_batches(dir_fd, index);
     return error;
 }
 

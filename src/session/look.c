@@ -198,7 +198,7 @@ static uint64_t find_done(const struct mpl_look_sink *s, int fd, const struct mp
     return i->from + there > done ? i->from + there : done;
 }
 
-/* What of a batch is decided and not in the file. */
+/* Adds what of a batch is decided and not in the file. */
 static void read_batch(const struct mpl_look *l, int fd, struct mpl_look_sink *s)
 {
     struct mpl_batch b;
@@ -210,18 +210,19 @@ static void read_batch(const struct mpl_look *l, int fd, struct mpl_look_sink *s
     if (in_force < 0 || b.progress[in_force].record_count > MPL_BATCH_ENDS_MAX)
         return;
     const struct mpl_batch_progress *p = &b.progress[in_force];
-    uint64_t done = atomic_load_explicit(&b.done, memory_order_relaxed);
+    uint64_t done = mpl_batch_done(&b, p);
     if (!l->has_collector)
         done = find_done(s, fd, &b, p, done);
-    if (done < p->begin || done >= p->end)
+    if (done >= p->end)
         return;
     ssize_t bytes = (ssize_t)(p->record_count * sizeof(uint32_t));
     uint32_t *ends = malloc((size_t)bytes + 1);
     if (ends && pread(fd, ends, (size_t)bytes, MPL_PAGE_BYTES) == bytes)
-        s->waiting_records = mpl_sinkfile_waiting(ends, p->record_count, p->own_count, done - p->begin);
+        s->waiting_records += mpl_sinkfile_waiting(ends, p->record_count, p->own_count, done - p->begin);
     free(ends);
-    s->waiting_bytes = p->end - done;
-    s->oldest_stamp = p->oldest_stamp;
+    s->waiting_bytes += p->end - done;
+    if (s->oldest_stamp == 0 || p->oldest_stamp < s->oldest_stamp)
+        s->oldest_stamp = p->oldest_stamp;
 }
 
 /* A stream knows no records; in which lines the bytes end does not matter to anybody but a reader. */
@@ -235,21 +236,30 @@ static void read_stream(int fd, struct mpl_look_sink *s)
     s->waiting_bytes = waiting <= MPL_STREAM_DATA_BYTES ? waiting : 0;
 }
 
-void mpl_look_sink(const struct mpl_look *l, uint32_t i, struct mpl_look_sink *s)
+static void read_sinkfile(const struct mpl_look *l, const char *kind, uint32_t i, struct mpl_look_sink *s)
 {
     char name[MPL_SINKFILE_NAME_MAX];
-    *s = (struct mpl_look_sink){.kind = "?", .account = mpl_look_account(l)->sink[i]};
-    describe(l, i, s);
-    bool is_file = strcmp(s->kind, "file") == 0;
-    mpl_sinkfile_name(name, is_file ? "batch" : "stream", i);
+    mpl_sinkfile_name(name, kind, i);
     int fd = mpl_dir_open_file(l->dir_fd, name, O_RDONLY);
     if (fd < 0)
         return;
-    if (is_file)
-        read_batch(l, fd, s);
-    else
+    if (strcmp(kind, "stream") == 0)
         read_stream(fd, s);
+    else
+        read_batch(l, fd, s);
     close(fd);
+}
+
+void mpl_look_sink(const struct mpl_look *l, uint32_t i, struct mpl_look_sink *s)
+{
+    *s = (struct mpl_look_sink){.kind = "?", .account = mpl_look_account(l)->sink[i]};
+    describe(l, i, s);
+    if (strcmp(s->kind, "file") == 0) {
+        read_sinkfile(l, MPL_BATCH_KIND, i, s);
+        read_sinkfile(l, MPL_BATCH_KIND_2, i, s);
+    } else {
+        read_sinkfile(l, "stream", i, s);
+    }
     if (s->waiting_records > s->account.records)
         s->waiting_records = s->account.records; /* read at two moments */
 }

@@ -7,7 +7,8 @@
  *     control        struct mpl_control: facts, state, member slots, attention bitmap, overrides
  *     options        text; the options the session was set up with
  *     sink<N>        text; the options of sink N, complete before control.sink_count counts it
- *     batch<N>       struct mpl_batch + bytes; a regular-file sink's lines on their way to the disk
+ *     batch<N>, next<N>  struct mpl_batch + bytes; a regular-file sink's lines on their way to the disk: one is filled
+ *                    while the other is written; the older one is the one that begins at the lower position
  *     stream<N>      struct mpl_stream + bytes; a stderr, pipe or terminal sink's waiting lines
  *     seg<serial>    struct mpl_segment; one member process: definitions and rings
  *
@@ -24,7 +25,7 @@
 #include <stdint.h>
 
 /* Raised by every change of this file. Members and collector of one session must agree on it. */
-#define MPL_ABI_VERSION 4u
+#define MPL_ABI_VERSION 5u
 
 #define MPL_CONTROL_MAGIC 0x4c504d43u /* "CMPL" */
 #define MPL_SEGMENT_MAGIC 0x4c504d53u /* "SMPL" */
@@ -418,7 +419,7 @@ struct mpl_field {
 
 /* ---- batch and intent (regular-file sinks) ---- */
 
-/* Positions in a batch count all bytes that ever went through it, and only grow. */
+/* Positions count all bytes that ever went through the two batches of a file, and only grow. */
 
 /* What is about to be appended, and where. A successor compares the file from `offset` with the buffer and writes only
  * what is missing. */

@@ -40,13 +40,15 @@ static int create(int dir_fd, const char *kind, uint32_t index, struct mpl_str h
     return error ? mpl_fail_errno(-error, "session file %s (%llu bytes)", name, (unsigned long long)size) : 0;
 }
 
-int mpl_sinkfile_create_batch(int dir_fd, uint32_t index)
+int mpl_sinkfile_create_batches(int dir_fd, uint32_t index)
 {
     struct mpl_batch head = {
         .magic = MPL_BATCH_MAGIC, .ends_max = MPL_BATCH_ENDS_MAX, .data_bytes = MPL_BATCH_DATA_BYTES};
     const struct range used[] = {{0, MPL_PAGE_BYTES + MPL_BATCH_ENDS * 4}, {MPL_BATCH_DATA_OFFSET, head.data_bytes}};
-    return create(dir_fd, "batch", index, (struct mpl_str){(const char *)&head, sizeof head}, used, 2,
-                  MPL_BATCH_DATA_OFFSET + head.data_bytes);
+    const struct mpl_str bytes = {(const char *)&head, sizeof head};
+    uint64_t size = MPL_BATCH_DATA_OFFSET + head.data_bytes;
+    int error = create(dir_fd, MPL_BATCH_KIND, index, bytes, used, 2, size);
+    return error ? error : create(dir_fd, MPL_BATCH_KIND_2, index, bytes, used, 2, size);
 }
 
 int mpl_sinkfile_create_stream(int dir_fd, uint32_t index)
@@ -70,6 +72,12 @@ int mpl_batch_in_force(const struct mpl_batch *b, uint64_t batch_seq)
         }
     }
     return found;
+}
+
+uint64_t mpl_batch_done(const struct mpl_batch *b, const struct mpl_batch_progress *p)
+{
+    uint64_t done = atomic_load_explicit(&b->done, memory_order_acquire); /* partner: done_write in batch.c */
+    return done > p->begin ? done : p->begin;
 }
 
 uint64_t mpl_sinkfile_waiting(const uint32_t *ends, uint32_t count, uint32_t own_count, uint64_t done)

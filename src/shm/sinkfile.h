@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * The files of a sink in the session's directory: batch<N> for a regular file, stream<N> for stderr, a pipe or a
- * terminal.
+ * The files of a sink in the session's directory: batch<N> and next<N> for a regular file, stream<N> for stderr, a pipe
+ * or a terminal.
  */
 #ifndef MPL_SHM_SINKFILE_H
 #define MPL_SHM_SINKFILE_H
@@ -29,11 +29,18 @@ _Static_assert(sizeof(struct mpl_stream) <= MPL_STREAM_HEAD_BYTES, "the head of 
 /* The copy in force of those that a batch keeps twice: 0, 1, or -1: there is none. */
 int mpl_batch_in_force(const struct mpl_batch *b, uint64_t batch_seq);
 
-/* "sink3", "batch3", "stream3". */
+/* How far it is written: its `done`, which is older than the batch until something of that is in the file. */
+uint64_t mpl_batch_done(const struct mpl_batch *b, const struct mpl_batch_progress *p);
+
+/* The two batches of a file: one is filled while the other is written. */
+#define MPL_BATCH_KIND "batch"
+#define MPL_BATCH_KIND_2 "next"
+
+/* "sink3", "batch3", "next3", "stream3". */
 void mpl_sinkfile_name(char name[MPL_SINKFILE_NAME_MAX], const char *kind, uint32_t index);
 
-/* Creates an empty one, its bytes allocated (a stream's: only its head). 0 or -errno with a sentence. */
-int mpl_sinkfile_create_batch(int dir_fd, uint32_t index);
+/* Creates empty ones, their bytes allocated (a stream's: only its head). 0 or -errno with a sentence. */
+int mpl_sinkfile_create_batches(int dir_fd, uint32_t index);
 int mpl_sinkfile_create_stream(int dir_fd, uint32_t index);
 
 /* How many of the records that end at ends[] are not in the file when `done` bytes are. Lines of our own, `own_count`

@@ -291,7 +291,7 @@ static void decided_batch_is_finished_by_the_successor(void)
         hand_pass();
         hand_collector.sink[0]->file_options.path = path;
         CHECK(log_is("one\n"));
-        struct mpl_batch *b = hand_collector.sink[0]->batch;
+        struct mpl_batch *b = mpl_batch_filling(hand_collector.sink[0])->shared;
         CHECK_INT(mpl_batch_waiting(hand_collector.sink[0]), 2);
         struct stat st;
         CHECK_INT(stat(hand_log, &st), 0);
@@ -319,7 +319,7 @@ static void decided_batch_is_finished_when_its_file_can_be_opened(void)
     mplog_info(logger(), "one");
     mplog_info(logger(), "two");
     hand_pass();
-    struct mpl_batch *b = hand_collector.sink[0]->batch;
+    struct mpl_batch *b = mpl_batch_filling(hand_collector.sink[0])->shared;
     CHECK_INT(stat(hand_log, &st), 0);
     /* As if it had died before it could say that the write was done. */
     b->intent = (struct mpl_intent){.dev = st.st_dev, .ino = st.st_ino, .offset = 0, .from = 0, .until = 8};
@@ -343,7 +343,7 @@ static void batch_that_is_scribbled_over_is_not_followed(void)
     hand_begin(&o);
     mplog_info(logger(), "one");
     hand_pass();
-    struct mpl_batch *b = hand_collector.sink[0]->batch;
+    struct mpl_batch *b = mpl_batch_filling(hand_collector.sink[0])->shared;
     b->ends_max = UINT32_MAX;
     b->data_bytes = UINT64_MAX;
     for (int i = 0; i < 2; i++) {
@@ -373,7 +373,7 @@ static void undecided_batch_is_forgotten(void)
             atomic_store(&ring->progress[i].tag, tag);
         }
     }
-    struct mpl_batch *b = hand_collector.sink[0]->batch;
+    struct mpl_batch *b = mpl_batch_filling(hand_collector.sink[0])->shared;
     memcpy(mpl_batch_data(b), "nonsense\n", 9);
     mpl_batch_ends(b)[0] = 9;
     struct mpl_batch_progress *p = &b->progress[mpl_batch_in_force(b, tag - 1) == 0];

@@ -113,9 +113,9 @@ static void records_that_wait_for_the_file_are_not_written(void)
     CHECK_INT(s.waiting_bytes, 8);
     CHECK(s.oldest_stamp > 0);
     CHECK_INT(mpl_batch_waiting(hand_collector.sink[0]), 2);
-    hand_collector.sink[0]->done = 5; /* all of the first, and a byte of the second */
+    hand_collector.sink[0]->batch[0].done = 5; /* all of the first, and a byte of the second */
     CHECK_INT(mpl_batch_waiting(hand_collector.sink[0]), 1);
-    hand_collector.sink[0]->done = 0;
+    hand_collector.sink[0]->batch[0].done = 0;
     usleep(20000); /* it is not tried again at once */
     hand_pass();
     decided(&s);
@@ -154,7 +154,7 @@ static void waiting_lines_that_are_in_the_file_are_found_there(void)
     mplog_info(logger(), "one");
     mplog_info(logger(), "two");
     hand_pass();
-    struct mpl_batch *b = hand_collector.sink[0]->batch;
+    struct mpl_batch *b = mpl_batch_filling(hand_collector.sink[0])->shared;
     CHECK_INT(stat(hand_log, &st), 0);
     atomic_store(&b->done, 0);
     b->intent = (struct mpl_intent){.dev = st.st_dev, .ino = st.st_ino, .offset = 0, .from = 0, .until = 8};

@@ -3,105 +3,14 @@
  * Two files that take the same records, while one of them fails: the other goes on, and what is decided for the one
  * that fails is in it once, whole and in order as soon as it works again, whoever died meanwhile.
  */
-#include "hand_log.h"
-
-#include <limits.h>
+#include "hand_files.h"
 
 #include "session/look.h"
-
-static char other_log[sizeof hand_dir + 16];
-
-static struct mpl_sink *first(void) { return hand_collector.sink[0]; }
-
-/* The second takes all records, as stderr does beside a file. */
-static void share_second(void)
-{
-    hand_collector.sink[1]->is_alone = false;
-    hand_collector.sinks_shared |= 2;
-}
 
 static void take_over(void)
 {
     hand_take_over();
     share_second();
-}
-
-static void begin_with_two_files(long long ring_max_bytes)
-{
-    static struct mpl_options options;
-    struct mplog_options o = hand_options();
-    uint32_t index;
-    o.block_timeout_ms = 3600 * 1000; /* nothing here is due to time */
-    o.ring_max_bytes = ring_max_bytes;
-    hand_begin(&o);
-    snprintf(other_log, sizeof other_log, "%s/other.log", hand_dir);
-    o.log_file = other_log;
-    if (mpl_options_resolve(&options, &o, false) < 0 || mpl_sinks_add(&hand_session, &options, &index) < 0)
-        hand_die("second file");
-    hand_pass();
-    share_second();
-}
-
-static void end(void)
-{
-    hand_end();
-    unlink(other_log);
-}
-
-static void lead_to(struct mpl_sink *s, const char *path)
-{
-    free((char *)(uintptr_t)s->file_options.path);
-    s->file_options.path = strdup(path);
-    s->retry_ns = 0;
-}
-
-/* From now on it cannot be written: its folder is not there. */
-static void break_sink(struct mpl_sink *s)
-{
-    lead_to(s, "/nowhere/app.log");
-    mpl_file_close(&s->file);
-}
-
-static void break_first(void) { break_sink(first()); }
-
-static void repair_first(void) { lead_to(first(), hand_log); }
-
-static char *read_file(const char *path, size_t *len)
-{
-    int fd = open(path, O_RDONLY);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        hand_die(path);
-    char *text = malloc((size_t)st.st_size + 1);
-    *len = (size_t)read(fd, text, (size_t)st.st_size);
-    text[*len] = '\0';
-    close(fd);
-    return text;
-}
-
-/* Numbers 0 .. count - 1, one a line; lines of our own, which name a file or losses, left out. */
-static bool holds_numbers(const char *path, int count)
-{
-    size_t len;
-    char *text = read_file(path, &len), *at = text;
-    int next = 0;
-    while (at < text + len && next >= 0) {
-        char *line_end = strchr(at, '\n');
-        line_end = line_end ? line_end : text + len; /* an unfinished line is not counted */
-        if (!strstr(at, ": writing ") || strstr(at, ": writing ") > line_end)
-            next = *line_end == '\n' && strtol(at, NULL, 10) == next ? next + 1 : INT_MIN;
-        at = line_end + 1;
-    }
-    free(text);
-    if (next != count)
-        printf("# %s: %d of %d\n", path, next, count);
-    return next == count;
-}
-
-static void log_numbers(int *number, int count)
-{
-    for (int i = 0; i < count; i++)
-        mplog_info(logger(), "%d", (*number)++);
 }
 
 static void file_that_fails_keeps_its_lines_while_the_other_goes_on(void)
@@ -166,9 +75,9 @@ static void lines_that_wait_take_more_memory_up_to_the_bound(void)
         hand_pass();
         CHECK(!hand_collector.is_blocked);
     }
-    CHECK(first()->count > 10 * MPL_BATCH_ENDS && first()->len > (1 << 20) - 16);
-    CHECK(first()->batch_map_bytes <= MPL_BATCH_DATA_OFFSET + (1 << 20));
-    CHECK_INT(fstat(first()->buffer_fd, &st), 0);
+    CHECK(mpl_batch_filling(first())->count > 10 * MPL_BATCH_ENDS && mpl_batch_filling(first())->len > (1 << 20) - 16);
+    CHECK(mpl_batch_filling(first())->map_bytes <= MPL_BATCH_DATA_OFFSET + (1 << 20));
+    CHECK_INT(fstat(mpl_batch_filling(first())->fd, &st), 0);
     CHECK(st.st_blocks * 512 < 2 << 20);
     CHECK_INT(first()->account->records + first()->account->lost, number);
     CHECK(holds_numbers(other_log, number));
@@ -176,7 +85,7 @@ static void lines_that_wait_take_more_memory_up_to_the_bound(void)
     repair_first();
     hand_pass();
     mpl_batch_shrink(first());
-    CHECK_INT(fstat(first()->buffer_fd, &st), 0);
+    CHECK_INT(fstat(mpl_batch_filling(first())->fd, &st), 0);
     CHECK(st.st_blocks * 512 < 400 << 10);
     unlink(hand_log); /* what follows is in a new file, after the line about the loss */
     int after = 0;
@@ -220,7 +129,7 @@ static void nothing_is_lost_when_no_member_is_left(void)
     int number = 0;
     begin_with_two_files(65536);
     break_first();
-    while (first()->len < MPL_BATCH_DATA_BYTES - 3000) {
+    while (mpl_batch_filling(first())->len < MPL_BATCH_DATA_BYTES - 3000) {
         log_numbers(&number, 300);
         hand_pass();
     }
@@ -260,8 +169,9 @@ static void lay_down_undecided(int number)
 /* Dies in a write that has brought `part` of 256 into the file, before or after it has noted how far it is. */
 static void die_in_a_write(uint64_t part, bool has_noted)
 {
-    struct mpl_batch *b = first()->batch;
-    uint64_t from = first()->done, until = from + (first()->decided_len - from) * part / 256;
+    struct mpl_batch_view *v = mpl_batch_next(first());
+    struct mpl_batch *b = v->shared;
+    uint64_t from = v->done, until = from + (v->decided_len - from) * part / 256;
     int fd = open(hand_log, O_WRONLY | O_APPEND | O_CREAT, 0600);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -269,13 +179,13 @@ static void die_in_a_write(uint64_t part, bool has_noted)
     b->intent = (struct mpl_intent){.dev = st.st_dev,
                                     .ino = st.st_ino,
                                     .offset = (uint64_t)st.st_size,
-                                    .from = first()->begin + from,
-                                    .until = first()->begin + first()->decided_len};
+                                    .from = v->begin + from,
+                                    .until = v->begin + v->decided_len};
     if (write(fd, mpl_batch_data(b) + from, until - from) != (ssize_t)(until - from))
         hand_die("write");
     close(fd);
     if (has_noted)
-        atomic_store(&b->done, first()->begin + until);
+        atomic_store(&b->done, v->begin + until);
 }
 
 static uint64_t count_waiting_from_outside(void)
@@ -292,7 +202,7 @@ static uint64_t count_waiting_from_outside(void)
 static void step_at_random(uint64_t *seed, int *number, bool *is_broken)
 {
     uint64_t r = test_random(seed);
-    switch (r % 10) {
+    switch (r % 12) {
     case 0:
     case 1:
     case 2: log_numbers(number, (int)(r >> 8 & 63)); break;
@@ -305,7 +215,10 @@ static void step_at_random(uint64_t *seed, int *number, bool *is_broken)
             break_first();
         *is_broken = !*is_broken;
         break;
-    case 6: take_over(); *is_broken = false; break;
+    case 6:
+        take_over();
+        *is_broken = false;
+        break;
     case 7:
         lay_down_undecided(*number);
         take_over();
@@ -317,10 +230,11 @@ static void step_at_random(uint64_t *seed, int *number, bool *is_broken)
         break_first();
         hand_pass();
         if (mpl_batch_is_pending(first()))
-            die_in_a_write(r >> 16 & 255, r % 10 == 8);
+            die_in_a_write(r >> 16 & 255, r % 12 == 8);
         take_over();
         *is_broken = false;
         break;
+    default: mpl_batch_turn(first()); break; /* as if what waits were being written by the thread of its own */
     }
 }
 

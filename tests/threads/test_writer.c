@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * A file that is written by a thread of its own while the next batch is filled: also where it fails, and where a write
+ * does not come back. The collector is run by hand, pass by pass; ThreadSanitizer looks at both sides.
+ */
+#include "hand_files.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Writes to the file with that inode stop here while it is set: a file server that does not answer. */
+static _Atomic uint64_t gate;
+static _Atomic uint32_t waiting_at_gate;
+
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+    struct stat st;
+    if (atomic_load(&gate) && fstat(fd, &st) == 0 && st.st_ino == atomic_load(&gate)) {
+        atomic_fetch_add(&waiting_at_gate, 1);
+        while (atomic_load(&gate))
+            usleep(100);
+        atomic_fetch_sub(&waiting_at_gate, 1);
+    }
+    return __real_write(fd, bytes, len);
+}
+
+static void begin_apart(void)
+{
+    begin_with_two_files(1 << 20);
+    hand_collector.writes_apart = true;
+}
+
+static void pass_until_written(void)
+{
+    for (int i = 0; i < 30000 && (hand_collector.is_blocked || !mpl_commit_is_written(&hand_collector)); i++) {
+        usleep(100);
+        hand_pass();
+    }
+}
+
+static void log_long_numbers(int *number, int count)
+{
+    for (int i = 0; i < count; i++, ++*number)
+        mplog_info(logger(), "%d %.80s", *number,
+                   "-----------------------------------------------------------------------------------------------");
+}
+
+static void batches_are_written_in_order_while_the_next_is_filled(void)
+{
+    int number = 0, out = 0, filled_meanwhile = 0;
+    begin_apart();
+    for (int i = 0; i < 300; i++) {
+        log_long_numbers(&number, 1 + i * 37 % 900);
+        hand_pass();
+        out += first()->is_out;
+        filled_meanwhile += first()->is_out && mpl_batch_filling(first())->len > 0;
+    }
+    pass_until_written();
+    printf("# out after %d of 300 passes, filled meanwhile %d\n", out, filled_meanwhile);
+    CHECK(first()->file_writer && out > 0);
+    CHECK(holds_numbers(hand_log, number));
+    CHECK(holds_numbers(other_log, number));
+    CHECK_INT(first()->account->records, number);
+    CHECK_INT(mpl_batch_waiting(first()), 0);
+    end();
+}
+
+/* Whoever flushes waits for a stamp: it must come although there is always something on its way. */
+static void stamp_of_what_is_written_moves_while_something_is_out(void)
+{
+    int number = 0, moved = 0, behind = 0;
+    begin_apart();
+    uint64_t seen = hand_collector.written_until;
+    for (int i = 0; i < 200; i++) {
+        log_long_numbers(&number, 900);
+        hand_pass();
+        moved += !mpl_commit_is_written(&hand_collector) && hand_collector.written_until > seen;
+        behind += hand_collector.written_until < hand_collector.now_stamp;
+        seen = hand_collector.written_until;
+    }
+    printf("# moved %d times while something was out, behind %d times\n", moved, behind);
+    CHECK(behind > 0 && moved > 0);
+    pass_until_written();
+    CHECK_INT(hand_collector.written_until, hand_collector.now_stamp);
+    CHECK(holds_numbers(hand_log, number));
+    end();
+}
+
+static void file_that_fails_apart_loses_nothing(void)
+{
+    int number = 0, failures = 0;
+    begin_apart();
+    for (int i = 0; i < 40; i++) {
+        log_long_numbers(&number, 700);
+        mpl_writer_is_back(first(), UINT64_C(60000000000)); /* we change what it works with */
+        if (i % 8 == 2)
+            break_first();
+        if (i % 8 == 6)
+            repair_first();
+        hand_pass();
+        failures += first()->is_failing;
+    }
+    mpl_writer_is_back(first(), UINT64_C(60000000000));
+    repair_first();
+    pass_until_written();
+    CHECK(failures > 0 && first()->file_writer);
+    CHECK(holds_numbers(hand_log, number));
+    CHECK_INT(first()->account->lost, 0);
+    end();
+}
+
+static void write_that_does_not_come_back_holds_up_no_other_file(void)
+{
+    int number = 0;
+    begin_apart();
+    hand_collector.block_timeout_ns = 300000000;
+    first()->may_hang = true;
+    log_numbers(&number, 10);
+    hand_pass();
+    pass_until_written();
+    atomic_store(&gate, first()->file.ino);
+    for (int i = 0; i < 500 && !first()->is_given_up; i++) {
+        log_numbers(&number, 20);
+        hand_pass();
+        usleep(2000);
+    }
+    CHECK_INT(waiting_at_gate, 1); /* it is stuck all the time */
+    CHECK(first()->is_given_up && first()->is_failing);
+    CHECK_INT(first()->failure, ETIMEDOUT);
+    CHECK(holds_numbers(other_log, number));
+    CHECK(!mpl_batch_is_pending(hand_collector.sink[1]));
+    CHECK_INT(mpl_commit_given_up(&hand_collector), 1);
+    CHECK_INT(first()->account->lost, 0); /* they wait */
+    atomic_store(&gate, 0);
+    for (int i = 0; i < 1000 && mpl_batch_is_pending(first()); i++) {
+        usleep(1000);
+        hand_pass();
+    }
+    CHECK(holds_numbers(hand_log, number));
+    CHECK(!first()->is_failing);
+    end();
+}
+
+/* A collector that ends with it leaves the thread what it uses. */
+static void collector_can_end_while_a_write_does_not_come_back(void)
+{
+    int number = 0;
+    begin_apart();
+    first()->may_hang = true;
+    atomic_store(&gate, first()->file.ino);
+    log_numbers(&number, 10);
+    hand_pass();
+    while (!atomic_load(&waiting_at_gate))
+        usleep(100);
+    struct mpl_sink *stuck = first();
+    CHECK(!mpl_writer_stop(stuck));
+    atomic_store(&gate, 0);
+    while (atomic_load(&waiting_at_gate))
+        usleep(100);
+    CHECK(mpl_writer_stop(stuck)); /* it does end then, and touches nothing that is gone */
+    CHECK(holds_numbers(hand_log, number));
+    end();
+}
+
+static void records_at_level_error_are_synced_before_anybody_is_told(void)
+{
+    int number = 0;
+    begin_apart();
+    first()->may_hang = true;
+    first()->fsync = MPL_FSYNC_ERROR;
+    mplog_error(logger(), "%d", number++);
+    hand_pass();
+    pass_until_written();
+    CHECK(!first()->needs_sync && !first()->has_unsynced_error);
+    CHECK(holds_numbers(hand_log, number));
+    end();
+}
+
+int main(void)
+{
+    static const struct test_case cases[] = {
+        TEST_CASE(batches_are_written_in_order_while_the_next_is_filled),
+        TEST_CASE(stamp_of_what_is_written_moves_while_something_is_out),
+        TEST_CASE(file_that_fails_apart_loses_nothing),
+        TEST_CASE(write_that_does_not_come_back_holds_up_no_other_file),
+        TEST_CASE(collector_can_end_while_a_write_does_not_come_back),
+        TEST_CASE(records_at_level_error_are_synced_before_anybody_is_told),
+    };
+    hand_directory();
+    int result = test_run(cases, sizeof cases / sizeof cases[0]);
+    rmdir(hand_dir);
+    return result;
+}
