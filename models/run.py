@@ -24,7 +24,8 @@ MEMORY_MB, LONG_MEMORY_MB = 1400, 6000
 Check = collections.namedtuple("Check", "model what macros formula is_mutant is_long")
 
 # Longest paths, as the search goes; each level costs memory.
-DEPTH = {"ring": 100000, "file": 10000, "waiting": 10000, "join": 2000, "watch": 3000000, "elect": 100000}
+DEPTH = {"ring": 100000, "file": 10000, "waiting": 10000, "batches": 10000, "join": 2000, "watch": 3000000,
+         "elect": 100000}
 
 
 def verify(model, what, macros="", formula=False, is_long=False):
@@ -58,6 +59,9 @@ CHECKS = [
 
     verify("waiting", "writes fail, three deaths"),
     *mutants("waiting", "ONE_COPY KEEP_TAGS UNDECIDED_COUNTS DONE_GOES_BACK NO_INTENT DONE_BEFORE_WRITE EARLY_REWIND"),
+
+    verify("batches", "writes fail, two deaths"),
+    *mutants("batches", "NEWER_FIRST REWIND_WHILE_OUT OLD_DONE_IS_DAMAGE TURN_KEEPS_BEGIN"),
 
     verify("join", "joiners and a collector may be killed", ONE_DIES),
     verify("join", "a collector may be killed, one told to stop", "NO_JOINER_DIES DEATHS=1 MISTAKES=0"),
