@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * To be preloaded: makes the helper's writes to a log file fail, or end half-way, and notes what was synced. The file
- * that DISK_SHIM names says what is to happen; tests change it at any time (cases_disk.py knows the layout). Other
- * programs, and other files, are left alone.
+ * To be preloaded: makes the helper's writes to a log file fail, end half-way, or not come back, lets the file be on a
+ * network's file system, and notes what was synced. The file that DISK_SHIM names says what is to happen; tests change
+ * it at any time (disk_support.py knows the layout). Other programs, and other files, are left alone.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,9 +15,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-enum { FAIL = 1, HALF = 2 };
+enum { FAIL = 1, HALF = 2, HANG = 3 };
 
 struct shim {
     _Atomic int64_t left;   /* so many writes are to fail; negative: all */
@@ -27,6 +28,7 @@ struct shim {
     _Atomic uint64_t directory_syncs;
     _Atomic uint32_t action, error, sync_error;
     char name[64]; /* of the file, without its folder */
+    _Atomic uint32_t is_remote;
 };
 
 static struct shim *shim;
@@ -73,10 +75,25 @@ ssize_t write(int fd, const void *bytes, size_t len)
         *(void **)&real = dlsym(RTLD_NEXT, "write");
     if (!is_meant(fd) || !is_due())
         return real(fd, bytes, len);
+    while (shim->action == HANG)
+        usleep(1000);
+    if (shim->action == 0)
+        return real(fd, bytes, len);
     if (shim->action == HALF)
         return real(fd, bytes, (len + 1) / 2);
     errno = (int)shim->error;
     return -1;
+}
+
+int fstatfs(int fd, struct statfs *st)
+{
+    static int (*real)(int, struct statfs *);
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "fstatfs");
+    int rc = real(fd, st);
+    if (rc == 0 && is_meant(fd) && shim->is_remote)
+        st->f_type = 0x6969; /* NFS */
+    return rc;
 }
 
 int fdatasync(int fd)

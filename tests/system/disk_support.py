@@ -56,13 +56,13 @@ class SmallDisk:
 
 class FailingDisk:
     """What disk_shim.c does to writes to one file; for programs that are started with `env`."""
-    FAIL, HALF = 1, 2
+    FAIL, HALF, HANG = 1, 2, 3
 
-    def __init__(self, t, name="app.log"):
+    def __init__(self, t, name="app.log", is_remote=False):
         path = os.path.join(t.dir, "shim")
         helper = os.path.join(t.dir, "helper")
         with open(path, "wb") as f:
-            f.write(bytes(52) + name.encode().ljust(76, b"\0"))
+            f.write(bytes(52) + name.encode().ljust(64, b"\0") + struct.pack("<I8x", is_remote))
         with open(helper, "w", encoding="utf-8") as f:
             f.write(f"#!/bin/sh\nLD_PRELOAD='{t.bench.disk_shim}' DISK_SHIM='{path}' exec '{t.bench.helper}' \"$@\"\n")
         os.chmod(helper, 0o755)
