@@ -27,7 +27,24 @@ static const uint64_t powers_of_ten[MPL_FIXED_PRECISION_MAX + 1] = {
     10000000000000000000u,
 };
 
+/* What a value leaves beyond its last place, compared with half a place: below 0, 0, above 0. */
 static inline int compare_half(unsigned __int128 rest, unsigned __int128 half) { return (rest > half) - (rest < half); }
+
+/* Behind the point stands mantissa / 2^shift without its whole part: shifted up to 64 binary places it is a fraction of
+ * 2^64, and the upper half of its product with 10^precision is the decimal places. */
+static inline int multiply_short(struct mpl_fixed *fixed, uint64_t mantissa, int shift, uint64_t power)
+{
+    const unsigned __int128 wide = (unsigned __int128)(mantissa << (64 - shift)) * power;
+    fixed->places = (uint64_t)(wide >> 64);
+    return compare_half((uint64_t)wide, UINT64_C(1) << 63);
+}
+
+static int multiply_long(struct mpl_fixed *fixed, uint64_t mantissa, int shift, uint64_t power)
+{
+    const unsigned __int128 one = 1, wide = (unsigned __int128)mantissa * power;
+    fixed->places = (uint64_t)(wide >> shift);
+    return compare_half(wide & ((one << shift) - 1), one << (shift - 1));
+}
 
 /* Rounds the exact value: mantissa * 2^-shift has (mantissa mod 2^shift) / 2^shift behind the point; times
  * 10^precision that is an integer, `places`, and a rest, and nothing is lost on the way. */
@@ -45,21 +62,13 @@ bool mpl_fixed_of(struct mpl_fixed *fixed, uint64_t bits, unsigned precision)
     fixed->places = 0;
     if (shift > 117) /* the product below is less than 2^53 * 10^19 < 2^117: less than half a place */
         return true;
-    const uint64_t low = shift < 64 ? mantissa & ((UINT64_C(1) << shift) - 1) : mantissa;
-    int rounding; /* the rest compared with half a place: below 0, 0, above 0 */
-    uint64_t product;
-    if (shift < 64 && !__builtin_mul_overflow(low, powers_of_ten[precision], &product)) {
-        fixed->places = product >> shift;
-        rounding = compare_half(product & ((UINT64_C(1) << shift) - 1), UINT64_C(1) << (shift - 1));
-    } else {
-        const unsigned __int128 one = 1, wide = (unsigned __int128)low * powers_of_ten[precision];
-        fixed->places = (uint64_t)(wide >> shift);
-        rounding = compare_half(wide & ((one << shift) - 1), one << (shift - 1));
-    }
+    const uint64_t power = powers_of_ten[precision];
+    const int rounding = shift < 64 ? multiply_short(fixed, mantissa, shift, power)
+                                    : multiply_long(fixed, mantissa, shift, power);
     const bool is_odd = (precision ? fixed->places : fixed->whole) & 1;
     if (rounding > 0 || (rounding == 0 && is_odd))
         fixed->places++;
-    if (fixed->places == powers_of_ten[precision]) {
+    if (fixed->places == power) {
         fixed->places = 0;
         fixed->whole++;
     }

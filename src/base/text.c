@@ -96,6 +96,13 @@ void mpl_text_i64(struct mpl_text *t, int64_t value)
 
 void mpl_digits_put_padded(char *to, uint64_t value, unsigned width)
 {
+    if (width == 6 && value < 1000000) { /* microseconds, and %f: without a loop a third of the instructions */
+        const uint32_t high = (uint32_t)value / 10000, rest = (uint32_t)value - high * 10000, middle = rest / 100;
+        memcpy(to, digit_pairs + high * 2, 2);
+        memcpy(to + 2, digit_pairs + middle * 2, 2);
+        memcpy(to + 4, digit_pairs + (rest - middle * 100) * 2, 2);
+        return;
+    }
     for (; value > UINT32_MAX && width >= 2; width -= 2, value /= 100)
         memcpy(to + width - 2, digit_pairs + value % 100 * 2, 2);
     uint32_t small = (uint32_t)(width >= 2 ? value : value % 10); /* divided twice as fast */
