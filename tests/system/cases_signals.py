@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Unlicense
-"""Log calls in signal handlers, whatever they interrupt: recorded, or counted."""
+"""Log calls in signal handlers, whatever they interrupt: recorded, or counted. Signals to a whole group of processes, and
+to the collector."""
+import os
 import re
+import resource
+import signal
 
-from support import NOISE, Skip, check, read_bytes
+from support import NOISE, Skip, check, read_bytes, wait_until
 
 
 def check_storm(t, kind, threads, most_lost, stderr=False, rotated=False, **mplog):
@@ -86,7 +90,86 @@ def stack_of_a_log_call_is_as_stated(t):
     check(not wrong, wrong)
 
 
+# ---- signals to all at once ----
+
+def begin_group():
+    """Not a session: the kernel does not stop those that nobody could continue."""
+    os.setpgrp()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def start_group(t):
+    """A process with two children that log until they are ended, in a process group of their own."""
+    starter = t.produce("--first", 5, "--processes", 2, "--threads", 2, "--records", -1, "--rate", 5000,
+                        preexec_fn=begin_group)
+    t.wait_for_calls(500)
+    return starter, t.wait_for_collector()
+
+
+def signal_to_a_whole_group_loses_nothing(t):
+    """From a terminal, a shell or `kill -9 -GROUP`. Nobody is left who could start another collector: what the first one
+    does not write is missing, and if it dies the session stays behind."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL):
+        starter, _ = start_group(t)
+        os.killpg(starter.pid, number)
+        starter.wait(status=-number)
+        t.wait_until_gone()
+        t.check_nothing_left()
+        check(t.check_log(at_least=["p.0", "p.1"])["lost"] == 0, number)
+        os.remove(t.log)
+        os.remove(t.tally_path)
+
+
+def signal_to_all_processes_does_not_end_the_collector(t):
+    """A machine that is shut down sends SIGTERM to all, one by one, and they may have something to say about it."""
+    starter, collector = start_group(t)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP, signal.SIGUSR1,
+                   signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE, signal.SIGXFSZ):
+        os.kill(collector, number)
+    size = os.path.getsize(t.log)
+    wait_until(lambda: os.path.getsize(t.log) > size + 100_000, 5, "lines after the signals")
+    check(t.collectors() == [collector], "it was replaced")
+    os.killpg(starter.pid, signal.SIGTERM)
+    starter.wait(status=-signal.SIGTERM)
+    t.wait_until_gone()
+    check(t.check_log(at_least=["p.0", "p.1"])["lost"] == 0)
+
+
+def are_stopped(group):
+    """All threads of all its processes."""
+    stats = [read_bytes(f"/proc/{pid}/task/{task}/stat").rpartition(b") ")[2].split()
+             for pid in filter(str.isdigit, os.listdir("/proc")) if group_of(pid) == group
+             for task in os.listdir(f"/proc/{pid}/task")]
+    return all(stat[0] == b"T" for stat in stats)
+
+
+def group_of(pid):
+    try:
+        return os.getpgid(int(pid))
+    except ProcessLookupError:
+        return None
+
+
+def group_that_is_stopped_and_continued_loses_nothing(t):
+    """^Z: while all stand still, what they had logged is in the file."""
+    starter, collector = start_group(t)
+    for _ in range(3):
+        os.killpg(starter.pid, signal.SIGTSTP)
+        wait_until(lambda: are_stopped(starter.pid), 5, "all are stopped")
+        calls = t.returned()
+        wait_until(lambda least=calls: read_bytes(t.log).count(b"] #") >= least, 5, "what was logged is in the file")
+        check(t.returned() == calls, "who is stopped goes on")
+        os.killpg(starter.pid, signal.SIGCONT)
+        t.wait_for_calls(calls + 500)
+    check(t.collectors() == [collector], "it was replaced")
+    t.tell_producers_to_stop()
+    starter.wait()
+    check(t.check_log()["lost"] == 0)
+
+
 CASES = (
+    signal_to_a_whole_group_loses_nothing, signal_to_all_processes_does_not_end_the_collector,
+    group_that_is_stopped_and_continued_loses_nothing,
     handlers_that_interrupt_calls_of_one_thread_are_written, handlers_that_interrupt_calls_of_four_threads_are_written,
     handlers_on_8_kib_above_threads_of_16_kib_are_written,
     handlers_that_interrupt_growth_and_names_are_written_or_counted,

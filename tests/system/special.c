@@ -13,7 +13,8 @@
  *     special churn COUNT TALLY OPTION...    ... one after the other
  *     special errors COUNT OPTION...         100 messages, an ERROR and a flush, and waits for a line; again
  *     special huge BYTES OPTION...           one message of that size as text, one through an argument
- *     special handoff COUNT TALLY OPTION...  two processes log in turn, a pipe between them; others log as well
+ *     special handoff COUNT TALLY OPTION...  two processes log in turn, a pipe between them, COUNT times or until they
+ *                                        are told to stop; others log as well
  *     special leave OPTION...                shuts down; a child that is left alone logs a moment later
  *     special half-joined DIR                dies while it joins the session in that folder
  *     special captured MS OPTION...          starts a daemon that logs after MS ms, and ends
@@ -385,14 +386,15 @@ static int run_huge(char **argv)
 /* ---- order ---- */
 
 /* Takes the token from `in`, logs it, and hands it on: what the other logs next has happened later. */
-static void pass_token(struct talker *t, int in, int out, uint32_t last)
+static void pass_token(struct talker *t, const struct tallies *tallies, int in, int out, uint32_t last)
 {
     uint32_t token;
     while (read(in, &token, sizeof token) == (ssize_t)sizeof token) {
         NUMBERED_LOG_TOKEN(t->logger, t->name, t->next, 16u, t->buffer, token);
         atomic_store(&t->tally->returned, ++t->next);
         token++;
-        if (write(out, &token, sizeof token) != (ssize_t)sizeof token || token >= last)
+        if (write(out, &token, sizeof token) != (ssize_t)sizeof token || token >= last ||
+            atomic_load(&tallies->must_stop))
             return;
     }
 }
@@ -450,12 +452,12 @@ static int run_handoff(char **argv)
         talk_begin(&t, tallies, 16, "right");
         close(back[0]);
         close(there[1]);
-        pass_token(&t, there[0], back[1], last);
+        pass_token(&t, tallies, there[0], back[1], last);
         exit(0);
     }
     close(back[1]);
     close(there[0]);
-    pass_token(&t, back[0], there[1], last);
+    pass_token(&t, tallies, back[0], there[1], last);
     close(there[1]);
     close(back[0]);
     atomic_store(&is_over, 1);

@@ -86,6 +86,7 @@ class Bench:
         self.crash = os.path.join(build, "tests", "system", "crash")
         self.deny = os.path.join(build, "tests", "system", "deny")
         self.signals = os.path.join(build, "tests", "system", "signals")
+        self.clock_shim = os.path.join(build, "tests", "system", "clock_shim.so")
         self.disk_shim = os.path.join(build, "tests", "system", "disk_shim.so")
         self.oracle = os.path.join(build, "tests", "oracle", "oracle")
         for program in (self.helper, self.producer, self.special, self.crash, self.deny, self.signals, self.oracle):
