@@ -29,7 +29,7 @@ HOSTS := $(QUICK_HOSTS) $(PACKAGES)/celery:python3-celery $(PACKAGES)/django:pyt
 	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/joblib:python3-joblib
 TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps \
 	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite mypy:mypy \
-	$(PACKAGES)/uvloop:python3-uvloop $(QUICK_HOSTS)
+	/usr/share/i18n/locales/tr_TR:locales $(PACKAGES)/uvloop:python3-uvloop $(QUICK_HOSTS)
 
 all:
 	@$(call need,to build mplog,$(BUILD_TOOLS))

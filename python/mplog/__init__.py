@@ -11,6 +11,7 @@ process writes the records of all processes in the order in which they were logg
 whichever way they are started. All functions may be called from any thread.
 """
 import logging
+import sys
 
 try:
     from . import _mplog
@@ -18,6 +19,10 @@ except ImportError as _error:
     if "main interpreter" not in str(_error) and "subinterpreters" not in str(_error):
         raise
     raise ImportError("mplog: only the main interpreter of a process can use it") from None
+
+# An interpreter that can do without the GIL has just taken it, for this module's sake, unless it must not (-X gil=0).
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    raise ImportError("mplog: needs the GIL, which this interpreter was told to do without")
 
 from . import _setup
 from ._handler import Handler

@@ -61,6 +61,14 @@ def _check_encoding(name):
     return {"iso8859-1": "latin-1"}.get(found.name, found.name)
 
 
+def _make_absolute(name, path):
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError as e:
+        text = "%s: is relative, and the working directory cannot be found" % name
+        raise FileNotFoundError(e.errno, text, path) from None
+
+
 def check_options(options):
     """Types, and values where Python knows them under other names. Drops None, which means the default."""
     checked = {}
@@ -68,7 +76,7 @@ def check_options(options):
         if value is None:
             continue
         if name in _PATHS:
-            value = os.fsencode(os.path.abspath(os.fspath(value))) if os.fspath(value) else b""
+            value = os.fsencode(_make_absolute(name, os.fspath(value))) if os.fspath(value) else b""
         elif name == "level":
             value = _check_level(value)
         elif name in ("log_to_stderr", "utc"):

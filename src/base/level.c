@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "base/level.h"
 
-#include <strings.h>
-
 static const struct {
     const char *name;
     int level;
@@ -17,7 +15,7 @@ static const struct {
 bool mpl_level_parse(struct mpl_str text, int *level)
 {
     for (size_t i = 0; i < NAME_COUNT; i++) {
-        if (strlen(names[i].name) == text.len && strncasecmp(names[i].name, text.ptr, text.len) == 0) {
+        if (mpl_str_equal_caseless(text, mpl_str_from(names[i].name))) {
             *level = names[i].level;
             return true;
         }

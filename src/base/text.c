@@ -158,6 +158,16 @@ const char *mpl_text_cstr(struct mpl_text *t)
     return t->data;
 }
 
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 32) : c; }
+
+bool mpl_str_equal_caseless(struct mpl_str a, struct mpl_str b)
+{
+    size_t n = 0;
+    while (n < a.len && n < b.len && lower(a.ptr[n]) == lower(b.ptr[n]))
+        n++;
+    return n == a.len && n == b.len;
+}
+
 bool mpl_str_to_u64(struct mpl_str s, uint64_t max, uint64_t *value)
 {
     uint64_t v = 0;

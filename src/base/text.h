@@ -36,6 +36,10 @@ static inline bool mpl_str_equal(struct mpl_str a, struct mpl_str b)
     return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 
+/* The same for ASCII letters of either case. In every locale: strcasecmp finds no "info" in "INFO" where people write
+ * Turkish. */
+bool mpl_str_equal_caseless(struct mpl_str a, struct mpl_str b);
+
 static inline bool mpl_text_fits(const struct mpl_text *t) { return t->len <= t->cap; }
 
 static inline void mpl_text_append(struct mpl_text *t, const char *bytes, size_t n)

@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -103,12 +102,17 @@ static const struct option *find_option(struct mpl_str name)
 
 /* ---- values from text ---- */
 
+static bool is_word(const char *text, const char *word)
+{
+    return mpl_str_equal_caseless(mpl_str_from(text), mpl_str_from(word));
+}
+
 static bool parse_bool(const char *text, long long *value)
 {
     static const char *const words[2][4] = {{"0", "false", "no", "off"}, {"1", "true", "yes", "on"}};
     for (int v = 0; v < 2; v++) {
         for (int i = 0; i < 4; i++) {
-            if (strcasecmp(text, words[v][i]) == 0) {
+            if (is_word(text, words[v][i])) {
                 *value = v;
                 return true;
             }
@@ -128,7 +132,7 @@ static bool parse_number(const char *text, bool is_bytes, long long *value)
     if (is_bytes && *end) {
         const char *unit = strchr("kKmMgG", *end);
         int shift = unit ? (int)((unit - "kKmMgG") / 2 + 1) * 10 : 0;
-        if (!unit || (strcasecmp(end + 1, "") != 0 && strcasecmp(end + 1, "B") != 0 && strcasecmp(end + 1, "iB") != 0))
+        if (!unit || !(is_word(end + 1, "") || is_word(end + 1, "B") || is_word(end + 1, "iB")))
             return false;
         if (n > LLONG_MAX >> shift || n < 0)
             return false;
@@ -264,6 +268,25 @@ static int keep_strings(struct mpl_options *out)
     return 0;
 }
 
+/* What "./" and "../" at its begin mean, from a directory whose path has no links in it: left in the path, they would
+ * lead nowhere as soon as that directory is removed. */
+static const char *climb(char *directory, const char *path)
+{
+    for (;;) {
+        if (strncmp(path, "./", 2) == 0) {
+            path += 2;
+        } else if (strncmp(path, "../", 3) == 0) {
+            char *slash = strrchr(directory, '/');
+            if (slash)
+                *slash = '\0';
+            path += 3;
+        } else {
+            return path;
+        }
+        path += strspn(path, "/");
+    }
+}
+
 /* The working directory may change, and the collector's is "/". */
 static int make_absolute(struct mpl_options *out, const char **path, const char *name)
 {
@@ -272,8 +295,9 @@ static int make_absolute(struct mpl_options *out, const char **path, const char 
         return 0;
     if (!getcwd(absolute, PATH_MAX))
         return mpl_fail_errno(errno, "%s: \"%s\" is relative, and the working directory cannot be found", name, *path);
+    const char *rest = climb(absolute, *path);
     struct mpl_text t = {absolute, strlen(absolute), sizeof absolute};
-    mpl_text_printf(&t, "/%s", *path);
+    mpl_text_printf(&t, "/%s", rest);
     *path = mpl_text_fits(&t) ? keep(out, mpl_text_cstr(&t)) : NULL;
     return *path ? 0 : mpl_fail(ENAMETOOLONG, "%s: the path is too long", name);
 }

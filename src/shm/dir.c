@@ -181,6 +181,12 @@ int mpl_dir_open_file(int dir_fd, const char *name, int flags)
         close(fd);
         return mpl_fail(EPERM, "session file %s: is not a regular file of this user", name);
     }
+    /* A umask that takes rights from ourselves: root alone could open it again. */
+    if ((flags & O_CREAT) && (st.st_mode & 0600) != 0600 && fchmod(fd, 0600) < 0) {
+        int error = errno;
+        close(fd);
+        return mpl_fail_errno(error, "session file %s: cannot be given its mode", name);
+    }
     return fd;
 }
 

@@ -74,8 +74,8 @@ def set_again_and_again(t, clock):
     for wrong_by_s in SET_TO_S:
         clock.set_to(wrong_by_s)
         reads, size = clock.reads, os.path.getsize(t.log)
-        wait_until(lambda: abs(clock.now() - last_shown(t)) < WAITING_S, 3, f"times with the clock at {wrong_by_s}")
-        wait_until(lambda least=size + 20_000: os.path.getsize(t.log) > least, 3, f"lines with it at {wrong_by_s} s")
+        wait_until(lambda: abs(clock.now() - last_shown(t)) < WAITING_S, 3, f"times, {wrong_by_s} s off")
+        wait_until(lambda least=size + 20_000: os.path.getsize(t.log) > least, 3, f"lines, {wrong_by_s} s off")
         check(wrong_by_s == 0 or clock.reads > reads, "nobody has read the clock that was set to", wrong_by_s)
 
 
@@ -89,7 +89,8 @@ def check_times(t, began):
     found = jumps(times)
     is_same = len(found) == len(expected) and all(abs(a - b) < WAITING_S for a, b in zip(found, expected))
     check(is_same, "jumps by", found, "instead of", expected)
-    check(abs(times[0] - began) < WAITING_S and abs(times[-1] - time.time()) < WAITING_S, "from", times[0], "to", times[-1])
+    is_true = abs(times[0] - began) < WAITING_S and abs(times[-1] - time.time()) < WAITING_S
+    check(is_true, "from", times[0], "to", times[-1])
 
 
 def clock_that_is_set_changes_what_lines_show_and_not_where_they_stand(t):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Unlicense
-"""Log calls in signal handlers, whatever they interrupt: recorded, or counted. Signals to a whole group of processes, and
-to the collector."""
+"""Log calls in signal handlers, whatever they interrupt: recorded, or counted. Signals to a whole group of processes,
+and to the collector."""
 import os
 import re
 import resource
@@ -107,8 +107,8 @@ def start_group(t):
 
 
 def signal_to_a_whole_group_loses_nothing(t):
-    """From a terminal, a shell or `kill -9 -GROUP`. Nobody is left who could start another collector: what the first one
-    does not write is missing, and if it dies the session stays behind."""
+    """From a terminal, a shell or `kill -9 -GROUP`. Nobody is left who could start another collector: what the first
+    one does not write is missing, and if it dies the session stays behind."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL):
         starter, _ = start_group(t)
         os.killpg(starter.pid, number)

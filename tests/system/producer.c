@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <locale.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -356,6 +357,7 @@ int main(int argc, char **argv)
         else
             take_mplog_option(*a);
     }
+    setlocale(LC_ALL, ""); /* as many programs do */
     numbered_init();
     if (o.tally)
         tallies = tallies_open(o.tally);

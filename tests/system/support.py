@@ -85,11 +85,13 @@ class Bench:
         self.special = os.path.join(build, "tests", "system", "special")
         self.crash = os.path.join(build, "tests", "system", "crash")
         self.deny = os.path.join(build, "tests", "system", "deny")
+        self.places = os.path.join(build, "tests", "system", "places")
         self.signals = os.path.join(build, "tests", "system", "signals")
         self.clock_shim = os.path.join(build, "tests", "system", "clock_shim.so")
         self.disk_shim = os.path.join(build, "tests", "system", "disk_shim.so")
         self.oracle = os.path.join(build, "tests", "oracle", "oracle")
-        for program in (self.helper, self.producer, self.special, self.crash, self.deny, self.signals, self.oracle):
+        for program in (self.helper, self.producer, self.special, self.crash, self.deny, self.places, self.signals,
+                        self.oracle):
             check(os.access(program, os.X_OK), program, "has not been built")
         self.is_sanitized = b"__asan_init" in read_bytes(self.producer)
         self.is_long = is_long

@@ -116,12 +116,34 @@ static void environment_wins_over_the_program(void)
 
 static void path_that_is_relative_becomes_absolute(void)
 {
+    static const char *const paths[] = {"sub/app.log", "./app.log", ".//./sub/../app.log", ".hidden", "..a/b"};
+    static const char *const rests[] = {"sub/app.log", "app.log", "sub/../app.log", ".hidden", "..a/b"};
     char cwd[4096], expected[4200];
     struct mplog_options o = MPLOG_OPTIONS_INIT;
-    o.log_file = "sub/app.log";
+    CHECK(getcwd(cwd, sizeof cwd) != NULL);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        o.log_file = paths[i];
+        CHECK_INT(resolve(&o), 0);
+        snprintf(expected, sizeof expected, "%s/%s", cwd, rests[i]);
+        CHECK_TEXT(resolved.o.log_file, strlen(resolved.o.log_file), expected);
+    }
+}
+
+/* It may be removed, and paths that lead through it would end. */
+static void path_from_above_does_not_lead_through_the_working_directory(void)
+{
+    char cwd[4096], expected[4200];
+    struct mplog_options o = MPLOG_OPTIONS_INIT;
+    o.log_file = ".././sub/../app.log";
+    CHECK(getcwd(cwd, sizeof cwd) != NULL);
     CHECK_INT(resolve(&o), 0);
-    snprintf(expected, sizeof expected, "%s/sub/app.log", getcwd(cwd, sizeof cwd));
+    snprintf(expected, sizeof expected, "%.*s/sub/../app.log", (int)(strrchr(cwd, '/') - cwd), cwd);
     CHECK_TEXT(resolved.o.log_file, strlen(resolved.o.log_file), expected);
+    CHECK_INT(chdir("/"), 0);
+    o.log_file = "../../app.log"; /* above the root is the root */
+    CHECK_INT(resolve(&o), 0);
+    CHECK_TEXT(resolved.o.log_file, strlen(resolved.o.log_file), "/app.log");
+    CHECK_INT(chdir(cwd), 0);
 }
 
 /* What a set-up writes into MPLOG_SESSION and the session's files comes back the same, whatever characters it has. */
@@ -189,4 +211,5 @@ static void text_form_that_is_damaged_does_no_harm(void)
 TEST_MAIN(TEST_CASE(options_that_are_null_are_the_defaults), TEST_CASE(value_out_of_range_is_refused_with_a_sentence),
           TEST_CASE(options_of_an_older_size_are_taken), TEST_CASE(text_values_of_all_types_are_read),
           TEST_CASE(environment_wins_over_the_program), TEST_CASE(path_that_is_relative_becomes_absolute),
+          TEST_CASE(path_from_above_does_not_lead_through_the_working_directory),
           TEST_CASE(text_form_keeps_every_value), TEST_CASE(text_form_that_is_damaged_does_no_harm))

@@ -167,6 +167,10 @@ static void view_of_null_is_empty(void)
     CHECK(!mpl_str_equal(MPL_STR("ab"), MPL_STR("abc")));
     CHECK(!mpl_str_equal(MPL_STR("ab"), MPL_STR("ac")));
     CHECK(mpl_str_equal(MPL_STR(""), mpl_str_from(NULL)));
+    CHECK(mpl_str_equal_caseless(MPL_STR("aBz-Z1"), MPL_STR("AbZ-z1")));
+    CHECK(!mpl_str_equal_caseless(MPL_STR("ab"), MPL_STR("abc")));
+    CHECK(!mpl_str_equal_caseless(MPL_STR("@["), MPL_STR("`{"))); /* the neighbours of the letters */
+    CHECK(!mpl_str_equal_caseless(MPL_STR("\xC4"), MPL_STR("\xE4")));
 }
 
 static void number_text_is_read_or_refused(void)
