@@ -132,7 +132,8 @@ struct mplog_options {
      * bytes of lines wait for a file that cannot be written, while other files or streams take them. */
     long long ring_max_bytes;
 
-    /* Memory for rings per process: default 96 MiB. Beyond it threads share a ring. */
+    /* Memory for rings per process. Default: 96 MiB, or an eighth of what the cgroup of the process that sets up may
+     * have (memory.max), where that is less. Beyond it threads share a ring. */
     long long ring_budget_bytes;
 
     /* "helper" (default): a process, or a thread where none can be started, or where three have died within a minute

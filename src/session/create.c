@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/level.h"
@@ -23,6 +24,21 @@
 #include "shm/sinkfile.h"
 
 #define RING_INITIAL_BYTES 65536u /* a thousand records; larger ones cost 1.2 us a thread and KiB at the first call */
+
+/* A process may have this part of what its cgroup allows: the program and others like it need the rest. */
+#define GROUP_SHARE 8
+
+/* Where the program has not said what it may be. Of memory above a cgroup's limit nobody says that it is missing: the
+ * kernel kills. A full tmpfs says so, and is left to that. */
+static uint64_t ring_budget(const struct mplog_options *o)
+{
+    const struct mplog_options defaults = MPLOG_OPTIONS_INIT;
+    uint64_t budget = (uint64_t)o->ring_budget_bytes;
+    if (o->ring_budget_bytes != defaults.ring_budget_bytes)
+        return budget;
+    uint64_t share = mpl_cgroup_memory_limit() / GROUP_SHARE;
+    return share < budget ? share : budget;
+}
 
 static void fill_facts(struct mpl_control_head *h, const struct mplog_options *o, const char *id, uint32_t sink_count)
 {
@@ -41,7 +57,7 @@ static void fill_facts(struct mpl_control_head *h, const struct mplog_options *o
     h->block_timeout_ns = (uint64_t)o->block_timeout_ms * 1000000;
     h->ring_initial_bytes = RING_INITIAL_BYTES;
     h->ring_max_bytes = (uint64_t)o->ring_max_bytes;
-    h->ring_budget_bytes = (uint64_t)o->ring_budget_bytes;
+    h->ring_budget_bytes = ring_budget(o);
     atomic_init(&h->sink_count, sink_count);
     atomic_init(&h->segment_serial, 1);
 }

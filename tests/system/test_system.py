@@ -21,6 +21,7 @@ import cases_denied
 import cases_disk
 import cases_hang
 import cases_load
+import cases_memory
 import cases_places
 import cases_recover
 import cases_setup
@@ -47,7 +48,7 @@ def main():
     arguments = parse_arguments()
     modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_signals, cases_crash,
                cases_denied, cases_space, cases_disk, cases_hang, cases_recover, cases_stat, cases_trust,
-               cases_clock, cases_places)
+               cases_clock, cases_places, cases_memory)
     cases = [case for module in modules
              for case in module.CASES + (getattr(module, "LONG_CASES", ()) if arguments.long else ())
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]
