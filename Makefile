@@ -24,9 +24,10 @@ PEERS := c++:g++ /usr/include/spdlog/spdlog.h:libspdlog-dev /usr/include/log4cpl
 # What mplog is run inside of by `make hosts`, as /usr/bin/python3 has it.
 PACKAGES := /usr/lib/python3/dist-packages
 QUICK_HOSTS := $(PACKAGES)/gunicorn:python3-gunicorn $(PACKAGES)/_pytest:python3-pytest \
-	$(PACKAGES)/xdist:python3-pytest-xdist
+	$(PACKAGES)/xdist:python3-pytest-xdist $(PACKAGES)/gevent:python3-gevent
 HOSTS := $(QUICK_HOSTS) $(PACKAGES)/celery:python3-celery $(PACKAGES)/django:python3-django \
-	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/joblib:python3-joblib
+	$(PACKAGES)/uvicorn:python3-uvicorn $(PACKAGES)/uvloop:python3-uvloop $(PACKAGES)/joblib:python3-joblib \
+	$(PACKAGES)/eventlet:python3-eventlet
 TEST_TOOLS := clang:clang spin:spin musl-gcc:musl-tools g++:g++ valgrind:valgrind ps:procps \
 	/usr/lib/python3.11/test/test_logging.py:libpython3.11-testsuite mypy:mypy \
 	/usr/share/i18n/locales/tr_TR:locales $(PACKAGES)/uvloop:python3-uvloop $(QUICK_HOSTS)
@@ -56,7 +57,7 @@ test:
 	@$(call need,to build and test mplog,$(BUILD_TOOLS) $(TEST_TOOLS))
 	@tools/run-tests
 
-# gunicorn, Celery, Django, uvicorn, pytest, joblib: mplog inside of them; HOST=gunicorn for one.
+# gunicorn, Celery, Django, uvicorn, pytest, joblib, gevent, eventlet: mplog inside of them; HOST=gunicorn for one.
 hosts: all
 	@$(call need,to run mplog inside real hosts,$(HOSTS))
 	@tools/test-hosts $(BUILD) $(HOST)
