@@ -82,6 +82,7 @@ class Bench:
         self.helper = os.path.join(build, "mplog")
         self.producer = os.path.join(build, "tests", "system", "producer")
         self.build = build
+        self.alone = os.path.join(build, "tests", "system", "alone")
         self.special = os.path.join(build, "tests", "system", "special")
         self.crash = os.path.join(build, "tests", "system", "crash")
         self.deny = os.path.join(build, "tests", "system", "deny")
@@ -90,8 +91,8 @@ class Bench:
         self.clock_shim = os.path.join(build, "tests", "system", "clock_shim.so")
         self.disk_shim = os.path.join(build, "tests", "system", "disk_shim.so")
         self.oracle = os.path.join(build, "tests", "oracle", "oracle")
-        for program in (self.helper, self.producer, self.special, self.crash, self.deny, self.places, self.signals,
-                        self.oracle):
+        for program in (self.helper, self.alone, self.producer, self.special, self.crash, self.deny, self.places,
+                        self.signals, self.oracle):
             check(os.access(program, os.X_OK), program, "has not been built")
         self.is_sanitized = b"__asan_init" in read_bytes(self.producer)
         self.is_long = is_long
