@@ -55,6 +55,28 @@ static const char call_text[201] =
     "0123456789abcdef";
 static volatile uint64_t call_sink;
 
+/* What any code that works on memory pays for the pauses: a word in each of eight pages, found in the one before. */
+#define CALL_PAGES 8
+static void **call_chain;
+
+static void call_make_chain(void)
+{
+    char *pages = (char *)aligned_alloc(4096, CALL_PAGES * 4096);
+    if (!pages)
+        bench_fail("out of memory");
+    void **at = call_chain = (void **)(void *)pages;
+    for (int i = 1; i <= CALL_PAGES; i++, at = (void **)*at)
+        *at = i < CALL_PAGES ? pages + i * (4096 + 192) : (char *)call_chain;
+}
+
+static inline uint64_t call_follow_chain(void)
+{
+    void **at = call_chain;
+    for (int i = 0; i < CALL_PAGES; i++)
+        at = (void **)*(void *volatile *)at;
+    return (uint64_t)(uintptr_t)at;
+}
+
 /* Two functions per kind: 20 calls timed as one, and each timed alone. */
 #define CALL_KIND(name, call)                                                                                          \
     static __attribute__((noinline)) void call_burst_##name(uint64_t *ticks)                                           \
@@ -76,6 +98,7 @@ static volatile uint64_t call_sink;
 
 CALL_KIND(empty, (void)i)
 CALL_KIND(counter, call_sink = call_counter())
+CALL_KIND(memory, call_sink = call_follow_chain())
 CALL_KIND(disabled, LOG_DISABLED(i))
 CALL_KIND(constant, LOG_CONSTANT())
 CALL_KIND(values, LOG_VALUES(i))
@@ -87,8 +110,9 @@ static const struct call_kind {
     void (*single)(uint64_t *ticks);
 } call_kinds[] = {
     {"empty", call_burst_empty, call_single_empty},          {"counter", call_burst_counter, call_single_counter},
-    {"disabled", call_burst_disabled, call_single_disabled}, {"constant", call_burst_constant, call_single_constant},
-    {"values", call_burst_values, call_single_values},       {"string", call_burst_string, call_single_string},
+    {"memory", call_burst_memory, call_single_memory},       {"disabled", call_burst_disabled, call_single_disabled},
+    {"constant", call_burst_constant, call_single_constant}, {"values", call_burst_values, call_single_values},
+    {"string", call_burst_string, call_single_string},
 };
 #define CALL_KINDS (sizeof call_kinds / sizeof call_kinds[0])
 
@@ -171,6 +195,7 @@ static void call_prepare(void)
 {
     if (call_threads < 1 || call_threads > CALL_THREADS_MAX || call_bursts < 1)
         bench_fail("threads: 1..%d; bursts: at least 1", CALL_THREADS_MAX);
+    call_make_chain();
     for (size_t t = 0; t < (size_t)call_threads; t++) {
         for (size_t k = 0; k < CALL_KINDS; k++) {
             call_times[t].burst[k] = call_allocate((size_t)call_bursts);

@@ -473,7 +473,7 @@ int mplpy_log_init(PyObject *logging);
 static inline bool mplpy_is_attached(void)
 {
     const struct mpl_producer *p = mpl_thread.producer;
-    return p && p->epoch == atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed);
+    return p && mpl_producer_is_current(p);
 }
 
 /* ---- _mplog_logger.c ---- */

@@ -15,7 +15,8 @@ def quantiles(found, kind, how):
 def show_kinds(runner, found):
     base = column(found, "counter_burst_p50").median
     rows = []
-    for kind, label in dict({"empty": "(nothing)", "counter": "(counter read)"}, **KINDS).items():
+    for kind, label in dict({"empty": "(nothing)", "counter": "(counter read)",
+                              "memory": "(8 words in 8 pages)"}, **KINDS).items():
         burst, single = quantiles(found, kind, "burst"), quantiles(found, kind, "single")
         rows.append([label] + burst + ["%.2f" % (burst[0].median / base)] + single)
     runner.table(["ns a call", "20 as one: p50", "p99", "p99.9", "x counter", "one alone: p50", "p99", "p99.9"], rows)

@@ -24,9 +24,7 @@ static inline struct mpl_producer *mpl_binding_begin(uint64_t bytes)
         return NULL;
     atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* as in mplog_site_log */
-    if (__builtin_expect(p->epoch != atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed) ||
-                             bytes > (uint64_t)(p->limit - p->cur),
-                         0)) {
+    if (__builtin_expect(!mpl_producer_is_current(p) || bytes > (uint64_t)(p->limit - p->cur), 0)) {
         atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
         return NULL;
     }
@@ -38,7 +36,7 @@ static inline char *mpl_binding_start(struct mpl_producer *p, uint32_t kind, uin
                                       uint64_t ids, uint64_t *stamp)
 {
     struct mpl_record_head *head = (struct mpl_record_head *)(void *)p->cur;
-    *stamp = mpl_clock_stamp(mpl_process.clock_kind);
+    *stamp = mpl_clock_stamp(atomic_load_explicit(&p->clock_kind, memory_order_relaxed));
     head->kind_words = mpl_kind_words(kind, bytes);
     head->sinks = sinks;
     head->stamp = *stamp;

@@ -27,11 +27,6 @@
 
 static inline bool unlikely(bool condition) { return __builtin_expect(condition, 0); }
 
-static inline bool is_current(const struct mpl_producer *p)
-{
-    return p->epoch == atomic_load_explicit(&mpl_process.epoch, memory_order_relaxed);
-}
-
 /* Lengths of the string arguments, in order; returns their sum. */
 static inline uint64_t measure_strings(uint32_t mask, const uint64_t *words, uint64_t *lens)
 {
@@ -55,20 +50,21 @@ static inline void put_words(uint64_t *to, const uint64_t *words, unsigned count
 /* Most strings are short: two overlapping copies of a fixed size instead of a call. */
 static inline void put_text(char *to, const char *from, uint64_t len)
 {
-    if (len > 32) {
+    if (len - 8 < 8) { /* first, since names mostly are that long */
+        memcpy(to, from, 8);
+        memcpy(to + len - 8, from + len - 8, 8);
+    } else if (len > 32) {
         memcpy(to, from, len);
     } else if (len >= 16) {
         memcpy(to, from, 16);
         memcpy(to + len - 16, from + len - 16, 16);
-    } else if (len >= 8) {
-        memcpy(to, from, 8);
-        memcpy(to + len - 8, from + len - 8, 8);
     } else if (len >= 4) {
         memcpy(to, from, 4);
         memcpy(to + len - 4, from + len - 4, 4);
-    } else {
-        for (; len; len--)
-            *to++ = *from++;
+    } else if (len > 0) { /* all one to three of them */
+        to[0] = from[0];
+        to[len / 2] = from[len / 2];
+        to[len - 1] = from[len - 1];
     }
 }
 
@@ -107,14 +103,15 @@ void mplog_site_log(struct mplog_site *site, mplog_logger *logger, int level, co
     uint32_t mask = site->string_mask;
     if (mask)
         bytes = MPL_ALIGN(bytes + measure_strings(mask, words, lens));
-    if (__builtin_expect(!is_current(p) || (bytes > (uint64_t)(p->limit - p->cur) && !mpl_space_see(p, bytes)), 0)) {
+    if (__builtin_expect(
+            !mpl_producer_is_current(p) || (bytes > (uint64_t)(p->limit - p->cur) && !mpl_space_see(p, bytes)), 0)) {
         atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
         mpl_log_slow(site, logger, level, words);
         return;
     }
 
     struct mpl_record_head *head = (struct mpl_record_head *)(void *)p->cur;
-    uint64_t stamp = mpl_clock_stamp(mpl_process.clock_kind);
+    uint64_t stamp = mpl_clock_stamp(atomic_load_explicit(&p->clock_kind, memory_order_relaxed));
     head->kind_words = mpl_kind_words(MPL_RECORD_DEFERRED, bytes);
     head->sinks = UINT32_MAX;
     head->stamp = stamp;
@@ -142,9 +139,9 @@ static inline uint64_t short_length_of(const char *string)
     unsigned offset = (unsigned)((uintptr_t)string & 15);
     uint32_t ends = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(*block, zero)) >> offset;
     if (ends)
-        return (uint64_t)__builtin_ctz(ends);
+        return (uint32_t)__builtin_ctz(ends);
     ends = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(block[1], zero));
-    return ends ? (uint64_t)__builtin_ctz(ends) + 16 - offset : TEXT_LONG;
+    return ends ? (uint32_t)__builtin_ctz(ends) + 16 - offset : TEXT_LONG;
 #else
     uint64_t len = strnlen(string, TEXT_SHORT + 1);
     return len <= TEXT_SHORT ? len : TEXT_LONG;
@@ -152,63 +149,88 @@ static inline uint64_t short_length_of(const char *string)
 }
 
 /* Called last, as all that is unusual: the usual way needs no stack then. */
-static __attribute__((noinline)) void notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch)
+static __attribute__((noinline, cold)) void notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch)
 {
     mpl_producer_notify(p, stamp, watch);
     atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
 }
 
+/* Cold: jumps to it stand apart from the usual way, which then has no jump that is taken. */
+static __attribute__((noinline, cold)) void log_unusual(struct mplog_site *site, mplog_logger *logger, int level,
+                                                        uint64_t a, uint64_t b, uint64_t c)
+{
+    mplog_site_log_few(site, logger, level, a, b, c);
+}
+
+/* Loaded anew each time, as the logger's id below: a register more would have to be saved. */
+static inline uint64_t fixed_bytes_of(const struct mplog_site *site)
+{
+    return __atomic_load_n(&site->fixed_bytes, __ATOMIC_RELAXED);
+}
+
 /* As mplog_site_log, for the usual call in the usual situation: all that it needs is in registers. `text`: index of the
  * one string, or -1. Three words are written, however many there are: the last ones lie under what comes behind them.
- */
+ * Stamps of another clock than the CPU's counter are unusual too: where there is a call, registers must be saved. */
 static inline __attribute__((always_inline)) void log_few(struct mplog_site *site, mplog_logger *logger, int level,
                                                           uint64_t a, uint64_t b, uint64_t c, int text)
 {
     struct mpl_producer *p = mpl_thread.producer;
-    /* Acquire: partner is mpl_logger_define. That of the site is in the caller, which loaded log_few_fn. */
-    uint64_t logger_bits = atomic_load_explicit(&mpl_logger_of(logger)->id_bits, memory_order_acquire);
+    _Atomic uint64_t *id_bits = &mpl_logger_of(logger)->id_bits;
     const char *string = (const char *)(uintptr_t)(text == 0 ? a : text == 1 ? b : c);
-    uint64_t len = 0, bytes = site->fixed_bytes;
-    if (unlikely(!p) || unlikely(!logger_bits) || unlikely(atomic_load_explicit(&p->busy, memory_order_relaxed)))
+    uint64_t len = 0;
+    /* Acquire: partner is mpl_logger_define. That of the site is in the caller, which loaded log_few_fn. */
+    if (unlikely(!p) || unlikely(!atomic_load_explicit(id_bits, memory_order_acquire)) ||
+        unlikely(atomic_load_explicit(&p->busy, memory_order_relaxed)))
         goto unusual;
     if (text >= 0) {
         len = string ? short_length_of(string) : TEXT_LONG;
         if (unlikely(len == TEXT_LONG))
             goto unusual;
-        bytes = MPL_ALIGN(bytes + len);
+        if (len > TEXT_SHORT)
+            __builtin_unreachable(); /* else put_text has a call in it */
     }
     atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
-    if (unlikely(!is_current(p)) || unlikely(bytes + 3 * sizeof a > (uint64_t)(p->limit - p->cur))) {
-        atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
-        goto unusual;
-    }
-    struct mpl_record_head *head = (struct mpl_record_head *)(void *)p->cur;
-    uint64_t *body = (uint64_t *)(head + 1), stamp = mpl_clock_stamp(mpl_process.clock_kind);
+    /* First: until this was seen, `cur` and `limit` may be changed by who detaches. */
+    if (unlikely(atomic_load_explicit(&p->clock_kind, memory_order_relaxed) != MPL_CLOCK_COUNTER))
+        goto not_now;
+    char *at = p->cur;
+    uint64_t bytes = text >= 0 ? MPL_ALIGN(fixed_bytes_of(site) + len) : fixed_bytes_of(site);
+    if (unlikely((uintptr_t)at + bytes + 3 * sizeof a > (uintptr_t)p->limit))
+        goto not_now;
+    struct mpl_record_head *head = (struct mpl_record_head *)(void *)at;
+    uint64_t *body = (uint64_t *)(head + 1);
+    /* Here: as the last thing before the record is published it makes a single call 10 ns longer, at the begin 15. */
+    uint64_t stamp = mpl_clock_stamp(MPL_CLOCK_COUNTER);
+    head->stamp = stamp;
     body[0] = a;
     body[1] = b;
     body[2] = c;
     if (text >= 0) {
         body[text] = len;
-        put_text((char *)(body + site->word_count), string, len);
+        put_text(at + fixed_bytes_of(site), string, len);
     }
     head->kind_words = mpl_kind_words(MPL_RECORD_DEFERRED, bytes);
     head->sinks = UINT32_MAX;
-    head->stamp = stamp;
-    head->ids = mpl_ids_pack(site->id, logger_bits, level);
-    uint64_t watch = mpl_producer_publish(p, bytes);
+    head->ids = mpl_ids_pack(site->id, atomic_load_explicit(id_bits, memory_order_relaxed), level);
+    uint64_t watch = mpl_producer_publish(p, at, bytes);
     if (unlikely(stamp >= watch)) {
         notify(p, stamp, watch);
         return;
     }
     atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
     return;
+not_now:
+    atomic_store_explicit(&p->busy, MPL_BUSY_NOT, memory_order_release);
 unusual:
-    mplog_site_log_few(site, logger, level, a, b, c);
+    log_unusual(site, logger, level, a, b, c);
 }
 
+/* Aligned to more than their size: none lies in two pages. The first call after a pause finds the TLB empty on a busy
+ * machine, and then each page costs it as much as the CPU's counter. */
 #define LOG_FEW(name, text)                                                                                            \
-    static void name(struct mplog_site *site, mplog_logger *logger, int level, uint64_t a, uint64_t b, uint64_t c)     \
+    static __attribute__((aligned(512))) void name(struct mplog_site *site, mplog_logger *logger, int level,           \
+                                                   uint64_t a, uint64_t b, uint64_t c)                                 \
     {                                                                                                                  \
         log_few(site, logger, level, a, b, c, text);                                                                   \
     }
@@ -230,7 +252,9 @@ mpl_log_few_fn *mpl_log_few_for(const struct mplog_site *site)
     }
 }
 
-void mplog_site_log_few(struct mplog_site *site, mplog_logger *logger, int level, uint64_t a, uint64_t b, uint64_t c)
+/* Never inlined: the array would have to have its place on the stack in every call. */
+__attribute__((noinline)) void mplog_site_log_few(struct mplog_site *site, mplog_logger *logger, int level, uint64_t a,
+                                                  uint64_t b, uint64_t c)
 {
     const uint64_t words[] = {a, b, c};
     mplog_site_log(site, logger, level, words);

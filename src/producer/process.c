@@ -186,7 +186,7 @@ void mpl_process_set_name(const char *name)
     mpl_process.name_len = (uint32_t)mpl_utf8_cut(mpl_str_from(name), MPL_NAME_MAX);
     memcpy(mpl_process.name, name, mpl_process.name_len);
     /* Every thread's next call takes the slow path and writes its names anew. */
-    atomic_fetch_add_explicit(&mpl_process.epoch, 1, memory_order_relaxed);
+    mpl_producer_change_epoch();
 }
 
 #define COMM_MAX 15

@@ -247,6 +247,7 @@ static void count_without_ring(void)
 static void take_epoch(struct mpl_producer *p)
 {
     p->epoch = current_epoch();
+    atomic_store_explicit(&p->clock_kind, mpl_process.clock_kind, memory_order_relaxed);
     p->names_are_stale = true;
     p->process_len = mpl_process.name_len;
     memcpy(p->process_name, mpl_process.name, mpl_process.name_len);
@@ -516,11 +517,18 @@ static bool wait_until_quiet(void)
     return true;
 }
 
+void mpl_producer_change_epoch(void)
+{
+    atomic_fetch_add(&mpl_process.epoch, 1);
+    for (struct mpl_producer *p = all; p; p = p->next)
+        atomic_store_explicit(&p->clock_kind, 0, memory_order_relaxed);
+}
+
 void mpl_producer_detach_all(void)
 {
     mpl_producer_report_losses();
-    atomic_fetch_add(&mpl_process.epoch, 1);
-    /* From here on a thread either sees the new epoch or is seen to be busy. */
+    mpl_producer_change_epoch();
+    /* After the barrier a thread either sees that or is seen to be busy. */
     bool is_quiet = mpl_os_membarrier_private() && wait_until_quiet();
     for (struct mpl_producer *p = all; p; p = p->next) {
         if (is_quiet || p == mpl_thread.producer) {

@@ -26,18 +26,21 @@ enum mpl_busy {
 
 struct mpl_producer {
     /* the line a log call works on */
-    /* enum mpl_busy. WRITING is set before `epoch` is compared, cleared with release. Partner: mpl_producer_detach_all,
-     * which changes the epoch, lets all CPUs pass a barrier, and waits until nobody is WRITING. */
+    /* enum mpl_busy. WRITING is set before `clock_kind` is read, cleared with release. Partner:
+     * mpl_producer_detach_all, which takes that back, lets all CPUs pass a barrier, and waits until nobody is WRITING.
+     */
     _Atomic uint32_t busy;
-    uint32_t epoch;          /* of the process when this was attached; 0: wiped, or never */
-    char *cur, *limit;       /* where the next record goes; end of the free space that lies in one piece */
-    uint64_t write_pos;      /* what ring->write_pos holds */
-    struct mpl_ring *ring;   /* NULL: none of its own */
-    _Atomic uint64_t *watch; /* ring->watch */
-    uint64_t notified;       /* the cold count that the collector has been told about */
+    /* enum mpl_clock_kind of the session while this is attached to it; 0: wiped, or the epoch has changed. Under the
+     * process's lock: set by its thread, cleared by mpl_producer_change_epoch. */
+    _Atomic uint32_t clock_kind;
+    char *cur, *limit;     /* where the next record goes; end of the free space that lies in one piece */
+    uint64_t write_pos;    /* what ring->write_pos holds */
+    struct mpl_ring *ring; /* NULL: none of its own */
+    uint64_t notified;     /* the cold count that the collector has been told about */
 
     /* slow paths */
     alignas(MPL_CACHE_LINE) struct mpl_ring_map *map;
+    uint32_t epoch;          /* of the process when this was attached; 0: wiped, or never */
     uint64_t check_stamp;    /* not before this stamp is the collector's life looked at again */
     uint64_t lossy_read_pos; /* is_lossy: read_pos when waiting was given up */
     bool is_lossy;
@@ -113,9 +116,11 @@ void mpl_producer_need_collector(const struct mpl_producer *p);
 /* After a record with that stamp was published and `watch` was found not to promise a look beyond it. */
 void mpl_producer_notify(struct mpl_producer *p, uint64_t stamp, uint64_t watch);
 
-/* How far ahead of the next record a line is fetched: more than a burst of calls fills, so that it has come when it is
- * written. */
+/* How far ahead of the next record lines are fetched: one farther than a burst of calls fills, so that it has come when
+ * it is written; and once more shortly before, since a collector that reads what lies in front of it takes the lines
+ * behind along, and a CPU that is shared with others loses some. */
 #define MPL_FETCH_AHEAD_BYTES 4096
+#define MPL_FETCH_NEAR_BYTES 1024
 
 /* The collector has read the line that is to be written next lap: it lies in another CPU's cache, and a store would
  * wait for it. Any address may be fetched; the compilers' own prefetch asks for a line to be read, not to be written.
@@ -129,24 +134,34 @@ static inline void mpl_producer_fetch(const char *at)
 #endif
 }
 
-/* Publishes `bytes` at p->cur. Returns the ring's watch word, to be compared with the record's stamp. */
-static inline uint64_t mpl_producer_publish(struct mpl_producer *p, uint64_t bytes)
+/* Nothing has changed since this was attached. Certain only with `busy` set. */
+static inline bool mpl_producer_is_current(const struct mpl_producer *p)
 {
-    p->cur += bytes;
+    return atomic_load_explicit(&p->clock_kind, memory_order_relaxed) != 0;
+}
+
+/* Publishes the `bytes` at `at`, which is p->cur. Returns the ring's watch word, to be compared with the record's
+ * stamp.
+ */
+static inline uint64_t mpl_producer_publish(struct mpl_producer *p, char *at, uint64_t bytes)
+{
+    struct mpl_ring *ring = p->ring;
+    p->cur = at + bytes;
     p->write_pos += bytes;
     /* Partner: look_at_ring in collector/pass.c, acquire: the record's bytes are there when the position covers them.
      */
-    atomic_store_explicit(&p->ring->write_pos, p->write_pos, memory_order_release);
+    atomic_store_explicit(&ring->write_pos, p->write_pos, memory_order_release);
     /* The load below must not move above the store; the CPU's part of that is the collector's membarrier. */
     atomic_signal_fence(memory_order_seq_cst);
-    mpl_producer_fetch(p->cur + MPL_FETCH_AHEAD_BYTES);
-    return atomic_load_explicit(p->watch, memory_order_acquire);
+    mpl_producer_fetch(at + bytes + MPL_FETCH_AHEAD_BYTES);
+    mpl_producer_fetch(at + bytes + MPL_FETCH_NEAR_BYTES);
+    return atomic_load_explicit(&ring->watch, memory_order_acquire);
 }
 
 /* The same, and the collector is told if it does not look by itself. */
 static inline void mpl_producer_commit(struct mpl_producer *p, uint64_t bytes, uint64_t stamp)
 {
-    uint64_t watch = mpl_producer_publish(p, bytes);
+    uint64_t watch = mpl_producer_publish(p, p->cur, bytes);
     if (__builtin_expect(stamp >= watch, 0))
         mpl_producer_notify(p, stamp, watch);
 }
@@ -160,6 +175,10 @@ void mpl_producer_names_changed(void);
 /* Losses that were counted while there was no segment, or while it was out of reach, come into the log. Under the
  * process's lock, or with `busy` set, in a member process. */
 void mpl_producer_report_losses(void);
+
+/* After the session or the process's name has changed: every thread's next call takes the slow path and attaches anew.
+ * Under the process's lock. */
+void mpl_producer_change_epoch(void);
 
 /* Gives up all rings of this process: no thread writes into them when this returns, and they are unmapped. Under the
  * process's lock, by a thread that is not itself inside a log call. */

@@ -49,7 +49,6 @@ void mpl_space_enter(struct mpl_producer *p, struct mpl_ring_map *m)
 {
     p->map = m;
     p->ring = m->ring;
-    p->watch = &m->ring->watch;
     /* A multiple of 8, whatever stands there: a record must not begin less than a word before the ring's end. */
     p->write_pos = atomic_load_explicit(&m->ring->write_pos, memory_order_relaxed) & ~UINT64_C(7);
     p->cur = p->limit = m->data + (p->write_pos & (m->data_bytes - 1));

@@ -145,13 +145,14 @@ void mpl_member_adopt(struct mpl_entry *e)
     mpl_process.segment = e->segment;
     mpl_process.segment.dir_path = e->session->dir;
     mpl_process_take_facts();
-    mpl_process.clock_kind = mpl_process.control->head.clock_kind;
+    uint32_t clock_kind = mpl_process.control->head.clock_kind;
+    mpl_process.clock_kind = clock_kind == MPL_CLOCK_COUNTER ? clock_kind : MPL_CLOCK_MONOTONIC;
     mpl_process.ticks_per_ms = ticks_per_ms(&mpl_process.control->head);
     mpl_process.sessions++;
     mpl_process_set_membership(MPL_PROCESS_MEMBER);
     mpl_process_default_name();
     mpl_logger_refresh_all();
-    atomic_fetch_add(&mpl_process.epoch, 1);
+    mpl_producer_change_epoch();
     mpl_nested_prepare();
     mpl_crash_install_if_wanted();
 }

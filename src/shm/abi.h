@@ -320,16 +320,18 @@ struct mpl_ring {
     _Atomic uint64_t next_offset; /* next ring of the segment, 0: none yet; set once, to a higher offset */
     uint64_t reserved[3];
 
-    alignas(MPL_CACHE_LINE) _Atomic uint64_t write_pos; /* producer: release after the record; collector: acquire */
-
-    alignas(MPL_CACHE_LINE) _Atomic uint64_t
-        read_pos; /* collector: release after the batch is decided; producer: acquire */
+    /* Three pairs of lines, since CPUs fetch them in pairs: what the collector stores in each pass must not take along
+     * what each log call reads. */
+    alignas(2 * MPL_CACHE_LINE) _Atomic uint64_t write_pos; /* producer: release after the record; collector: acquire */
 
     /* The watch promise. Collector writes (release), producer reads after publishing. >= MPL_STAMP_LEAST: "I look at
      * this ring again before that stamp"; below: the ring is cold, and this is the number of times it has become so. */
-    alignas(MPL_CACHE_LINE) _Atomic uint64_t watch;
+    alignas(2 * MPL_CACHE_LINE) _Atomic uint64_t watch;
     _Atomic uint32_t index; /* bit in control.attention, or MPL_NO_INDEX: tell by `news`. Collector: before `watch` */
     _Atomic uint64_t cold_count; /* the last count used, for a successor that finds a promise in `watch` */
+
+    alignas(2 * MPL_CACHE_LINE) _Atomic uint64_t
+        read_pos; /* collector: release after the batch is decided; producer: acquire */
 
     alignas(MPL_CACHE_LINE) _Atomic uint64_t lost[MPL_RING_LOSSES]; /* producer adds, collector reads */
 

@@ -13,7 +13,8 @@
 
 /* ---- heads ---- */
 
-static inline uint32_t mpl_kind_words(uint32_t kind, uint64_t bytes) { return kind | (uint32_t)(bytes / 8) << 8; }
+/* `bytes`: a multiple of 8. */
+static inline uint32_t mpl_kind_words(uint32_t kind, uint64_t bytes) { return kind | (uint32_t)bytes << 5; }
 static inline uint32_t mpl_kind_of(uint32_t kind_words) { return kind_words & 0x7f; }
 static inline uint64_t mpl_bytes_of(uint32_t kind_words) { return (uint64_t)(kind_words >> 8) * 8; }
 

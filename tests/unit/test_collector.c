@@ -227,11 +227,11 @@ static void idle_ring_becomes_cold_and_warm_again_when_told(void)
     mplog_info(logger(), "one");
     hand_pass();
     CHECK_INT(hand_collector.hot_count, 2); /* the one for signal handlers is new, too */
-    CHECK(atomic_load(own()->watch) >= MPL_STAMP_LEAST);
+    CHECK(atomic_load(&own()->ring->watch) >= MPL_STAMP_LEAST);
     usleep(25000);
     hand_pass();
     CHECK_INT(hand_collector.hot_count, 0);
-    CHECK_INT(atomic_load(own()->watch), 1);
+    CHECK_INT(atomic_load(&own()->ring->watch), 1);
     mplog_info(logger(), "two");
     hand_pass();
     CHECK_INT(hand_collector.hot_count, 1);
@@ -249,7 +249,7 @@ static void promise_of_a_replaced_collector_does_not_hide_a_cold_ring(void)
     usleep(25000);
     hand_pass();
     CHECK_INT(hand_collector.hot_count, 0);
-    atomic_store(own()->watch, MPL_STAMP_LEAST); /* expired since */
+    atomic_store(&own()->ring->watch, MPL_STAMP_LEAST); /* expired since */
     mplog_info(logger(), "two");
     hand_pass();
     CHECK(log_is("one\ntwo\n"));

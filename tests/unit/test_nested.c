@@ -103,11 +103,12 @@ static void call_for_which_there_is_no_ring_is_counted_and_told(void)
     begin_session();
     log_inside();
     CHECK(mpl_process_lock());
-    atomic_fetch_add(&mpl_process.epoch, 1); /* as between two sessions */
+    mpl_producer_change_epoch(); /* as between two sessions */
     log_inside();
     mpl_process_unlock();
     CHECK_INT(mplog_flush(0), -ETIMEDOUT);
-    mpl_thread.producer->epoch = atomic_load(&mpl_process.epoch); /* the fast path tells nothing */
+    mpl_thread.producer->epoch = atomic_load(&mpl_process.epoch);
+    atomic_store(&mpl_thread.producer->clock_kind, mpl_process.clock_kind); /* the fast path tells nothing */
     log_inside();
     hand_pass();
     CHECK(is_warned_of_loss());
