@@ -4,8 +4,8 @@
  * calls fail:
  *
  *     tracer list DIR SHARED            DIR: folder of the gate (gate.h); SHARED: part of the paths of shared memory
- *     tracer kill DIR SHARED C S        after its C-th system call and S stores to shared memory after that; where C is
- *                                       -1, at its S-th point
+ *     tracer kill DIR SHARED C S        after its C-th system call and S stores to shared memory after that, or after
+ *                                       one of the next calls if fewer come; where C is -1, at its S-th point
  *     tracer calls DIR
  *     tracer fail DIR K VARIANT once|ever
  *
@@ -188,9 +188,11 @@ static bool go_on(int request, int *status)
     }
 }
 
-/* Else only after the call in question: that costs far less, but another run may make other calls before it. */
-static bool steps_always(void) { return t.job == LIST || (t.job == KILL && t.k < 0); }
+/* Where a call is named, only from it on: that costs far less. Another run may make other calls before it, and then the
+ * stores in question come some calls sooner or later. */
+static bool is_stepping(void) { return t.job == LIST || (t.job == KILL && t.calls >= t.k); }
 
+#define CALLS_MORE 100 /* several passes of a collector */
 #define URGENT (-15)
 
 /* Each step is two changes of process: on a busy machine a set-up would give up waiting for a collector that is being
@@ -206,7 +208,7 @@ static void hurry(void)
     CPU_SET((size_t)(here < 0 ? 0 : here), &one);
     for (int i = 0; i < 2; i++) {
         setpriority(PRIO_PROCESS, (id_t)both[i], URGENT);
-        if (steps_always() && here >= 0) {
+        if (is_stepping() && here >= 0) {
             sched_setaffinity(both[i], sizeof one, &one);
             sched_setscheduler(both[i], SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
         }
@@ -266,16 +268,14 @@ static void reach_point(void)
 {
     if (t.job == LIST)
         printf("%ld %ld %s\n", t.calls, t.stores_since_call, t.at);
-    bool is_it = t.k < 0 ? t.points == t.kill_store : t.calls == t.k && t.stores_since_call == t.kill_store;
+    bool is_it = t.k < 0 ? t.points == t.kill_store : t.calls >= t.k && t.stores_since_call == t.kill_store;
     if (t.job == KILL && is_it) {
         int status;
         t.is_killed = t.is_over = true;
         kill(t.pid, SIGKILL);
         waitpid(t.pid, &status, __WALL);
     }
-    /* Another call came first: it goes another way this time. */
-    if (t.job == KILL && t.k >= 0 && t.calls > t.k)
-        t.is_over = true;
+    t.is_over = t.is_over || (t.job == KILL && t.k >= 0 && t.calls > t.k + CALLS_MORE);
 }
 
 /* What has changed without a point. Others who write make it useless: the test stops them. */
@@ -308,11 +308,11 @@ static void note_call(uint64_t call)
     if (t.job == LIST)
         compare_with_shadow(false); /* what the kernel has written for it is part of the call */
     snprintf(t.at, sizeof t.at, "call %llu", (unsigned long long)call);
-    if (call == SYS_sched_setaffinity) /* of a collector that begins */
+    if (call == SYS_sched_setaffinity || (t.job == KILL && t.calls == t.k)) /* a collector begins with that call */
         hurry();
     if (is_call_of_mappings(call))
         memset(cache, 0, sizeof cache);
-    if (steps_always() ? is_call_of_mappings(call) : t.calls == t.k)
+    if (is_stepping() && (is_call_of_mappings(call) || t.calls == t.k))
         find_ranges();
     reach_point();
 }
@@ -406,7 +406,7 @@ static void run_to_the_point(void)
     snprintf(t.at, sizeof t.at, "begin");
     reach_point();
     while (!t.is_over && !t.has_ended) {
-        if (t.ranges > 0 && (steps_always() || t.calls == t.k))
+        if (t.ranges > 0 && is_stepping())
             step();
         else
             pass_call();
