@@ -99,7 +99,7 @@ COLLECTORS = {
     "rotation": (FLOW, True, ROTATING, False),
     "rotation after the program's end": (("setup", "t6", "exit"), False, ROTATING, False),
     "takeover": (SLOW_FLOW, True, {}, True),
-    "takeover while it rotates": (SLOW_FLOW, True, ROTATING, True),
+    "takeover while it rotates": (SLOW_FLOW, True, {**ROTATING, "max_bytes": 600}, True),  # else too many alike
 }
 FLOW_S = 0.3   # for how long records come
 AFTER_S = 0.08  # for how long they come after the collector's death: the next one must find work

@@ -7,7 +7,7 @@
  *     tracer kill DIR SHARED C S        after its C-th system call and S stores to shared memory after that, or after
  *                                       one of the next calls if fewer come; where C is -1, at its S-th point
  *     tracer calls DIR
- *     tracer fail DIR K VARIANT once|ever
+ *     tracer fail DIR K VARIANT once|ever CALL    the K-th, or the next of that name: another run may make other calls
  *
  * A point is a system call that has returned, or a store that has changed shared memory; what is between two of them is
  * private and dies with the process. "C S" = "0 0" is before the first. The process is stepped instruction by
@@ -57,11 +57,11 @@ struct range {
 static struct {
     enum job job;
     pid_t pid;
-    const char *shared;
+    const char *shared, *call;
     long k, kill_store, variant, points, stores, stores_since_call, calls, overlooked, steps;
     bool is_for_ever, is_killed, has_ended, is_over, has_failed;
     int ended;
-    long failing_call; /* -1: not reached */
+    long failing_call, failing_at; /* -1: not reached; its number */
     char at[128];
     uint64_t last_rip; /* of an instruction with an operand in shared memory */
     struct range range[RANGES_MAX];
@@ -415,11 +415,11 @@ static void run_to_the_point(void)
 
 /* ---- failing calls ---- */
 
-static bool is_to_fail(uint64_t call)
+static bool is_to_fail(uint64_t call, const struct variants *v)
 {
-    if (t.is_for_ever && t.failing_call >= 0)
-        return (long)call == t.failing_call;
-    return t.calls == t.k;
+    if (t.has_failed)
+        return t.is_for_ever && (long)call == t.failing_call;
+    return t.calls >= t.k && strcmp(v->name, t.call) == 0;
 }
 
 /* At the entry of the call. */
@@ -428,6 +428,7 @@ static void let_fail(struct user_regs_struct *r, uint64_t call, int error)
     int status;
     t.failing_call = (long)call;
     t.has_failed = true;
+    t.failing_at = t.calls;
     if (error == SHORT)
         r->rdx = r->rdx > 1 ? r->rdx / 2 : r->rdx;
     else if (call != SYS_close) /* which gives up the descriptor whatever it says */
@@ -456,7 +457,7 @@ static void judge_call(struct user_regs_struct *r, uint64_t call)
     t.calls += v != NULL;
     for (unsigned i = 0; v && t.job == CALLS && i < v->count; i++)
         printf("%ld %s %s\n", t.calls, v->name, v->error[i] == SHORT ? "SHORT" : strerrorname_np(v->error[i]));
-    if (v && t.job == FAIL && is_to_fail(call) && t.variant < (long)v->count)
+    if (v && t.job == FAIL && is_to_fail(call, v) && t.variant < (long)v->count)
         let_fail(r, call, v->error[t.variant]);
     else if (go_on(PTRACE_SYSCALL, &status) && status >> 16)
         go_on(PTRACE_SYSCALL, &status); /* execve stops once more */
@@ -493,7 +494,7 @@ static void print_result(void)
     if (t.is_killed)
         printf("at=%s\n", t.at);
     if (t.has_failed)
-        printf("call=%s\n", variants_of((uint64_t)t.failing_call)->name);
+        printf("call=%ld %s\n", t.failing_at, variants_of((uint64_t)t.failing_call)->name);
     if (t.has_ended && !t.is_killed)
         printf("ended=%d\n", t.ended);
 }
@@ -519,7 +520,7 @@ static bool take_arguments(int argc, char **argv)
     static const struct {
         const char *name;
         int arguments;
-    } jobs[] = {{"list", 4}, {"kill", 6}, {"calls", 3}, {"fail", 6}};
+    } jobs[] = {{"list", 4}, {"kill", 6}, {"calls", 3}, {"fail", 7}};
     size_t i = 0;
     while (i < sizeof jobs / sizeof jobs[0] && (argc < 3 || strcmp(argv[1], jobs[i].name) != 0))
         i++;
@@ -535,6 +536,7 @@ static bool take_arguments(int argc, char **argv)
         t.k = strtol(argv[3], NULL, 10);
         t.variant = strtol(argv[4], NULL, 10);
         t.is_for_ever = strcmp(argv[5], "ever") == 0;
+        t.call = argv[6];
     }
     return true;
 }
