@@ -89,8 +89,7 @@ def producer_is_killed(t, name, point):
 
 # ---- a collector ----
 
-FLOW = ("setup", "t4", "flow", "t1")
-SLOW_FLOW = ("setup", "t4", "flow50", "t1")  # meets a collector that has more to do before it comes up
+FLOW = ("setup", "t4", "flow50", "t1")  # little for a collector that is stepped: its points would be many, and alike
 
 # Name: words of the program, whether it waits for the end of stdin, options, whether one was killed before.
 COLLECTORS = {
@@ -98,8 +97,8 @@ COLLECTORS = {
     "collector of a program that has ended": (("setup", "t4", "l2000", "t2", "exit"), False, {}, False),
     "rotation": (FLOW, True, ROTATING, False),
     "rotation after the program's end": (("setup", "t6", "exit"), False, ROTATING, False),
-    "takeover": (SLOW_FLOW, True, {}, True),
-    "takeover while it rotates": (SLOW_FLOW, True, {**ROTATING, "max_bytes": 600}, True),  # else too many alike
+    "takeover": (FLOW, True, {}, True),
+    "takeover while it rotates": (FLOW, True, {**ROTATING, "max_bytes": 600}, True),  # else too many alike
 }
 FLOW_S = 0.3   # for how long records come
 AFTER_S = 0.08  # for how long they come after the collector's death: the next one must find work
