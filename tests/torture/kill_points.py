@@ -91,12 +91,20 @@ def producer_is_killed(t, name, point):
 
 FLOW = ("setup", "t4", "flow50", "t1")  # little for a collector that is stepped: its points would be many, and alike
 
+MUCH = ("setup", "t4", "l70000", "t2", "l70000", "t2", "exit")  # enough at once for a file's own thread
+
+# Where it is not the first thread of the collector that is stepped: which.
+WRITE = "call 1"
+THREADS = {"thread that writes": 2, "thread that writes and rotates": 2}
+
 # Name: words of the program, whether it waits for the end of stdin, options, whether one was killed before.
 COLLECTORS = {
     "collector of a program that lives on": (FLOW, True, {}, False),
     "collector of a program that has ended": (("setup", "t4", "l2000", "t2", "exit"), False, {}, False),
     "rotation": (FLOW, True, ROTATING, False),
     "rotation after the program's end": (("setup", "t6", "exit"), False, ROTATING, False),
+    "thread that writes": (MUCH, False, {}, False),
+    "thread that writes and rotates": (MUCH, False, ROTATING, False),
     "takeover": (FLOW, True, {}, True),
     "takeover while it rotates": (FLOW, True, {**ROTATING, "max_bytes": 600}, True),  # else too many alike
 }
@@ -125,7 +133,7 @@ def collector_is_killed(t, name, point, is_first=False):
             os.kill(pid, signal.SIGKILL)
         point = point[2:]
     said = gate.trace("kill" if point else "list", t.ring_dir, *point,
-                      meanwhile=end_flow(victim, FLOW_S) if flows else None)
+                      meanwhile=end_flow(victim, FLOW_S) if flows else None, thread=THREADS.get(name, 0))
     victim.wait()
     check(victim.values().get("setup") == "0", victim.stdout())
     check(said.get("ended", 0) == 0, said)
@@ -176,6 +184,7 @@ def items(t, name):
     if name in COLLECTORS and COLLECTORS[name][-1]:
         return second_deaths(t, name)
     points = run_of(name)(t, name, ())["lines"]
+    check(name not in THREADS or any(what == WRITE for _, _, what in points), "the thread that is stepped never writes")
     if name in PRODUCERS:
         return [f"-1 {number}" for number in range(len(points) + MORE_POINTS)]
     return with_numbers(points)

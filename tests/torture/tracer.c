@@ -23,7 +23,7 @@
  *     call=                 which one failed
  *     ended=                exit status or -signal, of a process that ended before its gate closed
  *
- * Only the first thread of the process is traced.
+ * One thread of the process is traced: the first, or, with "thread=N" before the job, the N-th that it starts.
  */
 #include <errno.h>
 #include <sched.h>
@@ -59,6 +59,7 @@ static struct {
     pid_t pid;
     const char *shared, *call;
     long k, kill_store, variant, points, stores, stores_since_call, calls, overlooked, steps;
+    long thread; /* 0: the first */
     bool is_for_ever, is_killed, has_ended, is_over, has_failed;
     int ended;
     long failing_call, failing_at; /* -1: not reached; its number */
@@ -257,6 +258,29 @@ static void pass_gate(void)
     }
 }
 
+/* Leaves the first thread alone as soon as it has started the one in question. */
+static void go_over_to_thread(void)
+{
+    int status;
+    unsigned long id;
+    if (ptrace(PTRACE_SETOPTIONS, t.pid, NULL,
+               PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE) < 0)
+        die("PTRACE_SETOPTIONS");
+    for (long count = 0; count < t.thread && go_on(PTRACE_SYSCALL, &status);) {
+        if (status >> 16 != PTRACE_EVENT_CLONE)
+            continue;
+        ptrace(PTRACE_GETEVENTMSG, t.pid, NULL, &id);
+        waitpid((pid_t)id, &status, __WALL);
+        pid_t other = ++count < t.thread ? (pid_t)id : t.pid;
+        if (ptrace(PTRACE_DETACH, other, NULL, NULL) < 0)
+            die("PTRACE_DETACH");
+        if (other == t.pid)
+            t.pid = (pid_t)id;
+    }
+    if (!t.has_ended)
+        hurry();
+}
+
 /* ---- points ---- */
 
 static bool is_call_of_mappings(uint64_t call)
@@ -402,6 +426,8 @@ static void step(void)
 static void run_to_the_point(void)
 {
     pass_gate();
+    if (t.thread > 0)
+        go_over_to_thread();
     find_ranges();
     snprintf(t.at, sizeof t.at, "begin");
     reach_point();
@@ -515,6 +541,7 @@ static void be_patient_no_longer(int number)
     _exit(112);
 }
 
+/* From the job on. */
 static bool take_arguments(int argc, char **argv)
 {
     static const struct {
@@ -543,6 +570,11 @@ static bool take_arguments(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strncmp(argv[1], "thread=", 7) == 0) {
+        t.thread = strtol(argv[1] + 7, NULL, 10);
+        argv++;
+        argc--;
+    }
     if (!take_arguments(argc, argv)) {
         fputs("tracer: how it is called stands in the first lines of tracer.c\n", stderr);
         return 100;
