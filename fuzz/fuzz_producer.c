@@ -90,6 +90,8 @@ void stage_turn(void) {}
 void stage_check_lives(void) {}
 void stage_report(void) {}
 void stage_recover(void) {}
+void stage_put_beside(struct mpl_str name) { (void)name; }
+void stage_put_within(struct mpl_str name) { (void)name; }
 
 /* ---- log calls ---- */
 

@@ -268,6 +268,97 @@ void stage_check_lives(void)
         mpl_members_check_lives(&hand_collector);
 }
 
+/* ---- names of others ---- */
+
+#define OTHERS_MAX 8u
+
+static char others[OTHERS_MAX][NAME_MAX + 1], others_parent[MPL_DIR_MAX];
+static bool is_folder[OTHERS_MAX];
+static unsigned others_count;
+
+static const char *parent_path(void)
+{
+    snprintf(others_parent, sizeof others_parent, "%s", hand_session.dir);
+    *strrchr(others_parent, '/') = '\0';
+    return others_parent;
+}
+
+/* NULL: it cannot be one, or there are too many. */
+static const char *add_other(struct mpl_str name)
+{
+    char *other = others[others_count];
+    if (others_count == OTHERS_MAX || name.len == 0 || name.len > NAME_MAX || memchr(name.ptr, '/', name.len) ||
+        memchr(name.ptr, '\0', name.len))
+        return NULL;
+    memcpy(other, name.ptr, name.len);
+    other[name.len] = '\0';
+    return other;
+}
+
+void stage_put_beside(struct mpl_str name)
+{
+    static const struct timespec long_ago[2] = {{1, 0}, {1, 0}};
+    const char *other = add_other(name);
+    int fd = other ? open(parent_path(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0 && mkdirat(fd, other, 0700) == 0) {
+        utimensat(fd, other, long_ago, 0);
+        is_folder[others_count++] = true;
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+void stage_put_within(struct mpl_str name)
+{
+    const char *other = add_other(name);
+    int fd = other ? openat(stage_dir_fd, other, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+    if (fd >= 0) {
+        close(fd);
+        is_folder[others_count++] = false;
+    }
+}
+
+/* Only what is called as sessions are, and has been left half-built or half-deleted, is swept away. */
+static bool is_called_as_a_session(const char *name)
+{
+    size_t n = 0;
+    while ((name[n] >= '0' && name[n] <= '9') || (name[n] >= 'a' && name[n] <= 'f'))
+        n++;
+    return n == MPL_ID_DIGITS && (name[n] == '\0' || name[n] == '.');
+}
+
+static void check_folders_of_others(void)
+{
+    int fd = open(parent_path(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (unsigned i = 0; i < others_count; i++)
+        FUZZ_CHECK(!is_folder[i] || is_called_as_a_session(others[i]) || faccessat(fd, others[i], F_OK, 0) == 0);
+    if (fd >= 0)
+        close(fd);
+}
+
+static bool is_other(const char *name)
+{
+    for (unsigned i = 0; i < others_count; i++) {
+        if (strcmp(name, others[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void remove_others(void)
+{
+    int fd = open(parent_path(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (unsigned i = 0; i < others_count; i++) {
+        unlinkat(stage_dir_fd, others[i], 0);
+        if (fd >= 0)
+            unlinkat(fd, others[i], AT_REMOVEDIR);
+    }
+    others_count = 0;
+    if (fd >= 0)
+        close(fd);
+    rmdir(others_parent); /* what a recovery would have removed; fails while the session is there */
+}
+
 /* ---- from outside ---- */
 
 static void read_texts(const char *text) { FUZZ_CHECK(!text || strlen(text) < 65536); }
@@ -318,6 +409,7 @@ void stage_recover(void)
     let_members_die();
     mpl_recover_all(hand_dir, true, check_recovery, NULL);
     mpl_recover_all(hand_dir, false, check_recovery, NULL);
+    check_folders_of_others();
 }
 
 /* ---- the end ---- */
@@ -374,7 +466,7 @@ static void check_folder(const char *path, const char *const *known, size_t coun
     DIR *d = opendir(path);
     FUZZ_CHECK(d || errno == ENOENT); /* recovered */
     for (struct dirent *e; d && (e = readdir(d)) != NULL;)
-        FUZZ_CHECK(is_known(e->d_name, known, count) || (has_logs && is_log(e->d_name)));
+        FUZZ_CHECK(is_known(e->d_name, known, count) || is_other(e->d_name) || (has_logs && is_log(e->d_name)));
     if (d)
         closedir(d);
 }
@@ -404,4 +496,5 @@ void stage_end(void)
     kill_collector();
     check_log();
     check_folders();
+    remove_others();
 }

@@ -13,6 +13,8 @@
  *     remove <file>
  *     fifo <file>                   a FIFO in the place of the file
  *     link <file>                   a symbolic link to the log there
+ *     beside <name>                 another folder beside the session's, made long ago
+ *     within <name>                 another file in the session's folder
  *     put <hex>                     published in ring 0, as its producer would
  *     message <text>                a TEXT record there
  *     log <text>                    somebody else writes into the log file

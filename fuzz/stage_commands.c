@@ -433,6 +433,10 @@ static void run_command(struct mpl_str line)
         change_log(line, false);
     else if (mpl_str_equal(command, MPL_STR("put")))
         publish(bytes, decode_hex(line, bytes, sizeof bytes));
+    else if (mpl_str_equal(command, MPL_STR("beside")))
+        stage_put_beside(line);
+    else if (mpl_str_equal(command, MPL_STR("within")))
+        stage_put_within(line);
     else if (mpl_str_equal(command, MPL_STR("message")))
         put_message(line);
     else

@@ -34,6 +34,10 @@ bool stage_pass(void);
 void stage_turn(void);
 void stage_check_lives(void);
 
+/* Names that are not ours, in the two folders. */
+void stage_put_beside(struct mpl_str name);
+void stage_put_within(struct mpl_str name);
+
 /* What `mplog stat` would say, and what `mplog recover` does when all members have died. */
 void stage_report(void);
 void stage_recover(void);

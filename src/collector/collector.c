@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -160,7 +159,6 @@ static bool allocate_buffers(struct mpl_collector *c)
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
                        const struct mpl_candidates *candidates)
 {
-    struct stat st;
     memset(c, 0, sizeof *c);
     strncpy(c->dir, dir, sizeof c->dir - 1);
     c->dir_fd = dir_fd;
@@ -169,10 +167,9 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     c->pid_ns = mpl_os_pid_namespace();
     if (!allocate_buffers(c))
         return mpl_fail(ENOMEM, "collector: out of memory");
-    if (fstat(control_fd, &st) == 0) {
-        c->control_dev = st.st_dev;
-        c->control_ino = st.st_ino;
-    }
+    int error = mpl_control_identify(control_fd, &c->control_dev, &c->control_ino);
+    if (error)
+        return error;
     c->control = mpl_control_map(control_fd, NULL);
     if (!c->control)
         return -ENOMEM;

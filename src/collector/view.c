@@ -250,8 +250,10 @@ static bool next_extent(struct mpl_member_view *m, int dir_fd)
     if (offset == 0 || offset < d->offset + d->map_bytes) /* as rings */
         return false;
     int fd = open_segment(m, dir_fd, &size);
-    if (fd < 0)
+    if (fd < 0) {
+        errno = -fd;
         return false;
+    }
     uint64_t bytes = 0, page = mpl_os_page_round(sizeof(struct mpl_def_extent));
     struct mpl_def_extent *e = map_range(fd, size, offset, page);
     if (e) {
@@ -266,6 +268,23 @@ static bool next_extent(struct mpl_member_view *m, int dir_fd)
         mpl_unmap((void *)(uintptr_t)d->extent, d->map_bytes);
     *d = (struct mpl_def_reader){e, offset, mpl_os_page_round(sizeof *e + bytes), bytes, 0};
     return true;
+}
+
+#define SHORTAGE_TRIES 4
+#define SHORTAGE_PAUSE_NS UINT64_C(1000000)
+
+/* What is short of descriptors or memory for a moment had better wait: without its definition a record is lost. */
+static bool next_extent_at_last(struct mpl_member_view *m, int dir_fd)
+{
+    for (unsigned i = 0; i < SHORTAGE_TRIES; i++) {
+        errno = 0;
+        if (next_extent(m, dir_fd))
+            return true;
+        if (!mpl_os_is_shortage(errno))
+            return false;
+        mpl_os_sleep_ns(SHORTAGE_PAUSE_NS << i);
+    }
+    return false;
 }
 
 static bool note_definition(struct mpl_member_view *m, uint32_t id, uint32_t index)
@@ -319,7 +338,7 @@ static void read_definitions(struct mpl_member_view *m, int dir_fd)
                 return; /* damaged from here on: its records are shown without their format */
             d->pos += bytes;
         }
-    } while (next_extent(m, dir_fd));
+    } while (next_extent_at_last(m, dir_fd));
 }
 
 struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id, uint16_t kind, int dir_fd)
@@ -350,7 +369,12 @@ static bool map_head(struct mpl_member_view *m, int dir_fd, uint64_t batch_seq)
         mpl_unmap(m->head, m->head_bytes);
         m->head = NULL;
     }
-    if (m->head && fstat(fd, &st) == 0) {
+    if (m->head && fstat(fd, &st) < 0) {
+        mpl_unmap(m->head, m->head_bytes);
+        m->head = NULL;
+        is_short = true;
+    }
+    if (m->head) {
         m->file_dev = st.st_dev;
         m->file_ino = st.st_ino;
         take_segment_progress(m, batch_seq);

@@ -168,13 +168,14 @@ static void close_control(struct mpl_session *s)
 static int build(struct mpl_entry *e, int dir_fd, const char *id)
 {
     struct mpl_session *s = e->session;
-    struct stat st;
     int error = fill_directory(s, dir_fd, id);
     if (error)
         return error;
-    if (fstat(s->control_fd, &st) == 0) {
-        s->control_dev = st.st_dev;
-        s->control_ino = st.st_ino;
+    error = mpl_control_identify(s->control_fd, &s->control_dev, &s->control_ino);
+    if (error) {
+        close(s->control_fd);
+        s->control_fd = -1;
+        return error;
     }
     error = mpl_member_enter(e, dir_fd);
     if (error)

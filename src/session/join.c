@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -23,18 +22,14 @@
 int mpl_session_join(struct mpl_entry *e)
 {
     struct mpl_session *s = e->session;
-    struct stat st;
     int dir_fd = mpl_dir_open(s->dir);
     if (dir_fd < 0)
         return dir_fd;
     s->control_fd = mpl_control_open(dir_fd);
     int error = s->control_fd < 0 ? s->control_fd : 0;
     if (!error) {
-        if (fstat(s->control_fd, &st) == 0) {
-            s->control_dev = st.st_dev;
-            s->control_ino = st.st_ino;
-        }
-        error = mpl_member_enter(e, dir_fd);
+        error = mpl_control_identify(s->control_fd, &s->control_dev, &s->control_ino);
+        error = error ? error : mpl_member_enter(e, dir_fd);
         if (error && error != -ESHUTDOWN) {
             close(s->control_fd);
             s->control_fd = -1;

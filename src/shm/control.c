@@ -72,6 +72,16 @@ int mpl_control_open(int dir_fd)
     return error ? error : fd;
 }
 
+int mpl_control_identify(int fd, uint64_t *dev, uint64_t *ino)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return mpl_fail_errno(errno, "session file control: cannot be looked at");
+    *dev = st.st_dev;
+    *ino = st.st_ino;
+    return 0;
+}
+
 struct mpl_control *mpl_control_map(int fd, void *where)
 {
     void *at = where ? mpl_map_at(where, fd, 0, sizeof(struct mpl_control))

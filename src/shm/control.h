@@ -24,6 +24,10 @@ int mpl_control_open(int dir_fd);
 /* The same for a descriptor of one: 0 or -errno with a sentence. */
 int mpl_control_check(int fd);
 
+/* By which the descriptor is known again after the host may have closed it and opened another with its number: 0 or
+ * -errno with a sentence. */
+int mpl_control_identify(int fd, uint64_t *dev, uint64_t *ino);
+
 /* Maps it: at `where` (replacing what is there) or anywhere if that is NULL. NULL on failure, with a sentence. */
 struct mpl_control *mpl_control_map(int fd, void *where);
 

@@ -65,9 +65,10 @@ def processes_killed_while_others_go_on_lose_nothing_they_logged(t):
 
 
 def process_killed_while_it_joins_does_not_keep_the_session(t):
-    producer = t.produce("--records", 100, "--hold-ms", 300)
+    producer = t.produce("--first", 100, "--records", -1, "--rate", 100)
     t.wait_for_calls(100)
     t.start(t.bench.special, "half-joined", t.sessions()[0]).wait()
+    t.tell_producers_to_stop()
     producer.wait()
     t.wait_until_gone()
     t.check_log()

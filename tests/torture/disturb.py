@@ -127,6 +127,5 @@ KINDS = {"stop": stop, "storm": storm, "descriptors": descriptors, "memory": mem
 
 def run(t, item):
     kind, *arguments = item.split()
-    t.random.seed(f"{t.bench.seed} {item}")
     KINDS[kind](t, *arguments)
     return item  # all of them fire, or the run fails

@@ -48,10 +48,11 @@ class Gate:
         return t.start(os.path.join(self.programs, "victim"), self.dir, t.tally_path, *t.options(**(mplog or {})), "--",
                        *words, **how)
 
-    def trace(self, job, *arguments, meanwhile=None):
+    def trace(self, job, *arguments, meanwhile=None, thread=0):
         """What the tracer says: lines without '=' under "lines", the others by name. `meanwhile`: called before
         its end is waited for."""
-        command = [os.path.join(self.programs, "tracer"), job, self.dir, *map(str, arguments)]
+        which = [f"thread={thread}"] if thread else []
+        command = [os.path.join(self.programs, "tracer"), *which, job, self.dir, *map(str, arguments)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tracer:
             if meanwhile:
                 meanwhile(tracer)

@@ -2,7 +2,9 @@
 """Kills one process at each point at which others could tell that it has come further, and looks at what the others
 make of it: each call that has returned is in the file, once, whole and in its order; nothing is left behind.
 
-A point is "C S": after C system calls and S stores to shared memory since; or "-1 N": the N-th of all (tracer.c).
+A point is "C S": after C system calls and S stores to shared memory since; or "-1 N": the N-th of all (tracer.c). For
+collectors it is "C S N": where a run makes fewer calls than the one that was listed, it is repeated and stepped all the
+way, as that one was, up to the N-th point.
 """
 import os
 import re
@@ -51,6 +53,13 @@ def start_producer(t, gate, name):
     return gate.victim(*words, mplog=options), None
 
 
+def start_afresh(t):
+    for file in os.listdir(t.log_dir):
+        os.remove(os.path.join(t.log_dir, file))
+    if os.path.exists(t.tally_path):
+        os.remove(t.tally_path)
+
+
 def check_end(t, at_least):
     """After a kill: the next set-up on the file finds what is to be found."""
     t.produce("--name", "next", "--records", 3).wait()
@@ -80,7 +89,13 @@ def producer_is_killed(t, name, point):
 
 # ---- a collector ----
 
-FLOW = ("setup", "t4", "flow", "t1")
+FLOW = ("setup", "t4", "flow50", "t1")  # little for a collector that is stepped: its points would be many, and alike
+
+MUCH = ("setup", "t4", "l70000", "t2", "l70000", "t2", "exit")  # enough at once for a file's own thread
+
+# Where it is not the first thread of the collector that is stepped: which.
+WRITE = "call 1"
+THREADS = {"thread that writes": 2, "thread that writes and rotates": 2}
 
 # Name: words of the program, whether it waits for the end of stdin, options, whether one was killed before.
 COLLECTORS = {
@@ -88,11 +103,13 @@ COLLECTORS = {
     "collector of a program that has ended": (("setup", "t4", "l2000", "t2", "exit"), False, {}, False),
     "rotation": (FLOW, True, ROTATING, False),
     "rotation after the program's end": (("setup", "t6", "exit"), False, ROTATING, False),
+    "thread that writes": (MUCH, False, {}, False),
+    "thread that writes and rotates": (MUCH, False, ROTATING, False),
     "takeover": (FLOW, True, {}, True),
-    "takeover while it rotates": (FLOW, True, ROTATING, True),
+    "takeover while it rotates": (FLOW, True, {**ROTATING, "max_bytes": 600}, True),  # else too many alike
 }
 FLOW_S = 0.3   # for how long records come
-AFTER_S = 0.03  # for how long they come after the collector's death: the next one must find work
+AFTER_S = 0.08  # for how long they come after the collector's death: the next one must find work
 
 def end_flow(victim, seconds):
     """The program ends, and with it, some time later, the collector."""
@@ -105,18 +122,18 @@ def end_flow(victim, seconds):
     return wait_for
 
 
-def collector_is_killed(t, name, point):
+def collector_is_killed(t, name, point, is_first=False):
     words, flows, options, is_second = COLLECTORS[name]
     gate = Gate(t, for_collector=True)
     gate.arm()
     victim = gate.victim(*words, mplog=options)
-    if is_second:
+    if is_second and not is_first:
         said = gate.trace("kill", t.ring_dir, *point[:2], meanwhile=gate.arm_again)
         for pid in () if "killed" in said else t.collectors():
             os.kill(pid, signal.SIGKILL)
         point = point[2:]
     said = gate.trace("kill" if point else "list", t.ring_dir, *point,
-                      meanwhile=end_flow(victim, FLOW_S) if flows else None)
+                      meanwhile=end_flow(victim, FLOW_S) if flows else None, thread=THREADS.get(name, 0))
     victim.wait()
     check(victim.values().get("setup") == "0", victim.stdout())
     check(said.get("ended", 0) == 0, said)
@@ -147,7 +164,6 @@ def recovery_is_killed(t, name, point):
     return said
 
 
-FIRST = {"takeover": "collector of a program that lives on", "takeover while it rotates": "rotation"}
 FIRST_POINTS = 100  # two or three batches
 MORE_POINTS = 5     # that another run may have
 
@@ -165,12 +181,17 @@ NAMES = (*PRODUCERS, *COLLECTORS, *RECOVERIES)
 def items(t, name):
     """The points, as text: from a run in which nobody is killed. Programs are stepped all the way, because how often
     they wake a collector depends on time."""
-    if name in FIRST:
+    if name in COLLECTORS and COLLECTORS[name][-1]:
         return second_deaths(t, name)
     points = run_of(name)(t, name, ())["lines"]
+    check(name not in THREADS or any(what == WRITE for _, _, what in points), "the thread that is stepped never writes")
     if name in PRODUCERS:
         return [f"-1 {number}" for number in range(len(points) + MORE_POINTS)]
-    return [f"{calls} {stores}" for calls, stores, _ in points]
+    return with_numbers(points)
+
+
+def with_numbers(points):
+    return [f"{calls} {stores} {number}" for number, (calls, stores, _) in enumerate(points)]
 
 
 # In the default tests, without a look at all points first: how many points there are at least, or between which calls a
@@ -184,26 +205,28 @@ def quick_items(t, name):
     where = QUICK[name]
     if name in PRODUCERS:
         return [f"-1 {t.random.randrange(where)}" for _ in range(QUICK_ITEMS)]
-    return [f"{t.random.randrange(*where)} {t.random.choice((0, 0, 0, 0, 3))}" for _ in range(QUICK_ITEMS)]
+    return [f"{t.random.randrange(*where)} {t.random.choice((0, 0, 0, 0, 3))} {where[1]}" for _ in range(QUICK_ITEMS)]
 
 
 def second_deaths(t, name):
     """For each point of the second collector one of the first, while it lays down a batch, decides and writes it."""
-    first = first_deaths(t, FIRST[name])
+    first = first_deaths(t, name)
     points = collector_is_killed(t, name, tuple(map(int, first[len(first) // 2].split())))["lines"]
-    return [f"{t.random.choice(first)} {calls} {stores}" for calls, stores, _ in points]
+    return [f"{t.random.choice(first)} {point}" for point in with_numbers(points)]
 
 
 def first_deaths(t, name):
-    lines = collector_is_killed(t, name, ())["lines"]
+    lines = collector_is_killed(t, name, (), is_first=True)["lines"]
     begin = next(i for i, line in enumerate(lines) if "batch0" in line[2])
-    for file in os.listdir(t.log_dir):
-        os.remove(os.path.join(t.log_dir, file))
-    os.remove(t.tally_path)
+    start_afresh(t)
     return [f"{calls} {stores}" for calls, stores, _ in lines[begin:begin + FIRST_POINTS]]
 
 
 def run(t, name, item):
     """What it was killed at, or None: it has gone another way this time and was not killed."""
-    said = run_of(name)(t, name, tuple(map(int, item.split())))
+    *point, calls, stores, number = map(int, item.split() + ([0] if name in PRODUCERS else []))
+    said = run_of(name)(t, name, (*point, calls, stores))
+    if "killed" not in said and name not in PRODUCERS:
+        start_afresh(t)
+        said = run_of(name)(t, name, (*point, -1, number))
     return said.get("at")

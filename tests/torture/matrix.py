@@ -71,7 +71,6 @@ def kill_one(t, victim, starter):
 
 def run(t, item):
     victim, rate, turn = item.split()
-    t.random.seed(f"{t.bench.seed} {item}")
     starter = t.produce("--first", FIRST, "--processes", WORKERS, "--records", -1, "--rate", rate)
     t.wait_for_calls(FIRST + t.random.choice((WORKERS, 100, 2000)))
     time.sleep(t.random.random() * 0.05)

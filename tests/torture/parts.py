@@ -11,16 +11,17 @@ import matrix
 
 class Part:
     """`items(t)`: texts, each of which names one run; `run(t, item)`: one, which returns what it did, or None if the
-    fault has not happened. `quick(t)`: the few that the default tests have."""
+    fault has not happened. `quick(t)`: the few that the default tests have. `is_alone`: two at a time would disturb
+    each other."""
 
-    def __init__(self, name, items, run, unit, quick=None, items_max=None, sum_up=str):
+    def __init__(self, name, items, run, unit, quick=None, is_alone=False, sum_up=str):
         self.name = name
         self.slug = re.sub(r"\W+", "_", name)
         self.items = items
         self.run = run
         self.unit = unit
         self.quick = quick
-        self.items_max = items_max
+        self.is_alone = is_alone
         self.sum_up = sum_up
 
 
@@ -48,8 +49,8 @@ def memory_part(name):
                 None if "thread" in name else quick)  # whose set-up waits its five seconds
 
 
-PARTS = [Part("kill matrix", matrix.items, matrix.run, "rounds", sum_up=matrix.sum_up)]
+PARTS = [Part("kill matrix", matrix.items, matrix.run, "rounds", is_alone=True, sum_up=matrix.sum_up)]
 PARTS += [kill_part(name) for name in kill_points.NAMES]
-PARTS += [Part("disturbances", disturb.items, disturb.run, "rounds", disturb.quick_items)]
+PARTS += [Part("disturbances", disturb.items, disturb.run, "rounds", disturb.quick_items, is_alone=True)]
 PARTS += [call_part(name) for name in failing_calls.TARGETS]
 PARTS += [memory_part(name) for name in failing_memory.TARGETS]

@@ -4,10 +4,10 @@
  * calls fail:
  *
  *     tracer list DIR SHARED            DIR: folder of the gate (gate.h); SHARED: part of the paths of shared memory
- *     tracer kill DIR SHARED C S        after its C-th system call and S stores to shared memory after that; where C is
- *                                       -1, at its S-th point
+ *     tracer kill DIR SHARED C S        after its C-th system call and S stores to shared memory after that, or after
+ *                                       one of the next calls if fewer come; where C is -1, at its S-th point
  *     tracer calls DIR
- *     tracer fail DIR K VARIANT once|ever
+ *     tracer fail DIR K VARIANT once|ever CALL    the K-th, or the next of that name: another run may make other calls
  *
  * A point is a system call that has returned, or a store that has changed shared memory; what is between two of them is
  * private and dies with the process. "C S" = "0 0" is before the first. The process is stepped instruction by
@@ -23,9 +23,10 @@
  *     call=                 which one failed
  *     ended=                exit status or -signal, of a process that ended before its gate closed
  *
- * Only the first thread of the process is traced.
+ * One thread of the process is traced: the first, or, with "thread=N" before the job, the N-th that it starts.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
@@ -56,11 +57,12 @@ struct range {
 static struct {
     enum job job;
     pid_t pid;
-    const char *shared;
+    const char *shared, *call;
     long k, kill_store, variant, points, stores, stores_since_call, calls, overlooked, steps;
+    long thread; /* 0: the first */
     bool is_for_ever, is_killed, has_ended, is_over, has_failed;
     int ended;
-    long failing_call; /* -1: not reached */
+    long failing_call, failing_at; /* -1: not reached; its number */
     char at[128];
     uint64_t last_rip; /* of an instruction with an operand in shared memory */
     struct range range[RANGES_MAX];
@@ -187,14 +189,31 @@ static bool go_on(int request, int *status)
     }
 }
 
+/* Where a call is named, only from it on: that costs far less. Another run may make other calls before it, and then the
+ * stores in question come some calls sooner or later. */
+static bool is_stepping(void) { return t.job == LIST || (t.job == KILL && t.calls >= t.k); }
+
+#define CALLS_MORE 100 /* several passes of a collector */
 #define URGENT (-15)
 
 /* Each step is two changes of process: on a busy machine a set-up would give up waiting for a collector that is being
- * stepped. Without the right to it everything still works there, only slower. */
+ * stepped. On one CPU, and before all that is not urgent in this way, a step takes microseconds. Without the right to
+ * that everything still works, only slower. */
 static void hurry(void)
 {
-    setpriority(PRIO_PROCESS, 0, URGENT);
-    setpriority(PRIO_PROCESS, (id_t)t.pid, URGENT);
+    const struct sched_param first = {.sched_priority = 1};
+    pid_t both[] = {0, t.pid};
+    cpu_set_t one;
+    int here = sched_getcpu();
+    CPU_ZERO(&one);
+    CPU_SET((size_t)(here < 0 ? 0 : here), &one);
+    for (int i = 0; i < 2; i++) {
+        setpriority(PRIO_PROCESS, (id_t)both[i], URGENT);
+        if (is_stepping() && here >= 0) {
+            sched_setaffinity(both[i], sizeof one, &one);
+            sched_setscheduler(both[i], SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+        }
+    }
 }
 
 static void seize(const char *dir)
@@ -239,6 +258,29 @@ static void pass_gate(void)
     }
 }
 
+/* Leaves the first thread alone as soon as it has started the one in question. */
+static void go_over_to_thread(void)
+{
+    int status;
+    unsigned long id;
+    if (ptrace(PTRACE_SETOPTIONS, t.pid, NULL,
+               PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE) < 0)
+        die("PTRACE_SETOPTIONS");
+    for (long count = 0; count < t.thread && go_on(PTRACE_SYSCALL, &status);) {
+        if (status >> 16 != PTRACE_EVENT_CLONE)
+            continue;
+        ptrace(PTRACE_GETEVENTMSG, t.pid, NULL, &id);
+        waitpid((pid_t)id, &status, __WALL);
+        pid_t other = ++count < t.thread ? (pid_t)id : t.pid;
+        if (ptrace(PTRACE_DETACH, other, NULL, NULL) < 0)
+            die("PTRACE_DETACH");
+        if (other == t.pid)
+            t.pid = (pid_t)id;
+    }
+    if (!t.has_ended)
+        hurry();
+}
+
 /* ---- points ---- */
 
 static bool is_call_of_mappings(uint64_t call)
@@ -246,23 +288,18 @@ static bool is_call_of_mappings(uint64_t call)
     return call == SYS_mmap || call == SYS_munmap || call == SYS_mremap || call == SYS_execve;
 }
 
-/* Else only after the call in question: that costs far less, but another run may make other calls before it. */
-static bool steps_always(void) { return t.job == LIST || t.k < 0; }
-
 static void reach_point(void)
 {
     if (t.job == LIST)
         printf("%ld %ld %s\n", t.calls, t.stores_since_call, t.at);
-    bool is_it = t.k < 0 ? t.points == t.kill_store : t.calls == t.k && t.stores_since_call == t.kill_store;
+    bool is_it = t.k < 0 ? t.points == t.kill_store : t.calls >= t.k && t.stores_since_call == t.kill_store;
     if (t.job == KILL && is_it) {
         int status;
         t.is_killed = t.is_over = true;
         kill(t.pid, SIGKILL);
         waitpid(t.pid, &status, __WALL);
     }
-    /* Another call came first: it goes another way this time. */
-    if (t.job == KILL && t.k >= 0 && t.calls > t.k)
-        t.is_over = true;
+    t.is_over = t.is_over || (t.job == KILL && t.k >= 0 && t.calls > t.k + CALLS_MORE);
 }
 
 /* What has changed without a point. Others who write make it useless: the test stops them. */
@@ -295,9 +332,11 @@ static void note_call(uint64_t call)
     if (t.job == LIST)
         compare_with_shadow(false); /* what the kernel has written for it is part of the call */
     snprintf(t.at, sizeof t.at, "call %llu", (unsigned long long)call);
+    if (call == SYS_sched_setaffinity || (t.job == KILL && t.calls == t.k)) /* a collector begins with that call */
+        hurry();
     if (is_call_of_mappings(call))
         memset(cache, 0, sizeof cache);
-    if (steps_always() ? is_call_of_mappings(call) : t.calls == t.k)
+    if (is_stepping() && (is_call_of_mappings(call) || t.calls == t.k))
         find_ranges();
     reach_point();
 }
@@ -387,11 +426,13 @@ static void step(void)
 static void run_to_the_point(void)
 {
     pass_gate();
+    if (t.thread > 0)
+        go_over_to_thread();
     find_ranges();
     snprintf(t.at, sizeof t.at, "begin");
     reach_point();
     while (!t.is_over && !t.has_ended) {
-        if (t.ranges > 0 && (steps_always() || t.calls == t.k))
+        if (t.ranges > 0 && is_stepping())
             step();
         else
             pass_call();
@@ -400,11 +441,11 @@ static void run_to_the_point(void)
 
 /* ---- failing calls ---- */
 
-static bool is_to_fail(uint64_t call)
+static bool is_to_fail(uint64_t call, const struct variants *v)
 {
-    if (t.is_for_ever && t.failing_call >= 0)
-        return (long)call == t.failing_call;
-    return t.calls == t.k;
+    if (t.has_failed)
+        return t.is_for_ever && (long)call == t.failing_call;
+    return t.calls >= t.k && strcmp(v->name, t.call) == 0;
 }
 
 /* At the entry of the call. */
@@ -413,6 +454,7 @@ static void let_fail(struct user_regs_struct *r, uint64_t call, int error)
     int status;
     t.failing_call = (long)call;
     t.has_failed = true;
+    t.failing_at = t.calls;
     if (error == SHORT)
         r->rdx = r->rdx > 1 ? r->rdx / 2 : r->rdx;
     else if (call != SYS_close) /* which gives up the descriptor whatever it says */
@@ -441,7 +483,7 @@ static void judge_call(struct user_regs_struct *r, uint64_t call)
     t.calls += v != NULL;
     for (unsigned i = 0; v && t.job == CALLS && i < v->count; i++)
         printf("%ld %s %s\n", t.calls, v->name, v->error[i] == SHORT ? "SHORT" : strerrorname_np(v->error[i]));
-    if (v && t.job == FAIL && is_to_fail(call) && t.variant < (long)v->count)
+    if (v && t.job == FAIL && is_to_fail(call, v) && t.variant < (long)v->count)
         let_fail(r, call, v->error[t.variant]);
     else if (go_on(PTRACE_SYSCALL, &status) && status >> 16)
         go_on(PTRACE_SYSCALL, &status); /* execve stops once more */
@@ -478,7 +520,7 @@ static void print_result(void)
     if (t.is_killed)
         printf("at=%s\n", t.at);
     if (t.has_failed)
-        printf("call=%s\n", variants_of((uint64_t)t.failing_call)->name);
+        printf("call=%ld %s\n", t.failing_at, variants_of((uint64_t)t.failing_call)->name);
     if (t.has_ended && !t.is_killed)
         printf("ended=%d\n", t.ended);
 }
@@ -499,12 +541,13 @@ static void be_patient_no_longer(int number)
     _exit(112);
 }
 
+/* From the job on. */
 static bool take_arguments(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int arguments;
-    } jobs[] = {{"list", 4}, {"kill", 6}, {"calls", 3}, {"fail", 6}};
+    } jobs[] = {{"list", 4}, {"kill", 6}, {"calls", 3}, {"fail", 7}};
     size_t i = 0;
     while (i < sizeof jobs / sizeof jobs[0] && (argc < 3 || strcmp(argv[1], jobs[i].name) != 0))
         i++;
@@ -520,12 +563,18 @@ static bool take_arguments(int argc, char **argv)
         t.k = strtol(argv[3], NULL, 10);
         t.variant = strtol(argv[4], NULL, 10);
         t.is_for_ever = strcmp(argv[5], "ever") == 0;
+        t.call = argv[6];
     }
     return true;
 }
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strncmp(argv[1], "thread=", 7) == 0) {
+        t.thread = strtol(argv[1] + 7, NULL, 10);
+        argv++;
+        argc--;
+    }
     if (!take_arguments(argc, argv)) {
         fputs("tracer: how it is called stands in the first lines of tracer.c\n", stderr);
         return 100;

@@ -10,7 +10,7 @@
  *     lN                        one with N bytes of filler
  *     gN                        the same, made before the tracer comes
  *     wait                      for the end of stdin
- *     flow                      short messages, one every 5 ms, until the end of stdin
+ *     flow, flowN               short messages, one every 5 or N ms, until the end of stdin
  *     rN                        N of them
  *     fork                      the rest is done by a child; the parent waits for it
  *     exit                      at once, without hooks
@@ -65,10 +65,10 @@ static void talk_large_at_gate(struct talker *t, const char *gate, uint32_t len)
 
 #define PAUSE_MS 5
 
-static void talk_until_eof(struct talker *t)
+static void talk_until_eof(struct talker *t, int pause_ms)
 {
     struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-    for (; poll(&in, 1, PAUSE_MS) == 0;)
+    for (; poll(&in, 1, pause_ms) == 0;)
         talk_short(t, 1);
 }
 
@@ -99,8 +99,8 @@ static void obey(struct talker *t, const char *gate, const char *word)
         go_on_in_child();
     else if (strcmp(word, "exit") == 0)
         _exit(0);
-    else if (strcmp(word, "flow") == 0)
-        talk_until_eof(t);
+    else if (strncmp(word, "flow", 4) == 0)
+        talk_until_eof(t, word[4] ? (int)strtol(word + 4, NULL, 10) : PAUSE_MS);
     else if (word[0] == 'r')
         talk_slowly(t, strtol(word + 1, NULL, 10));
     else if (word[0] == 't')
