@@ -163,7 +163,7 @@ uint64_t mpl_commit_written_until(struct mpl_collector *c);
 /* Files that are not waited for any more, or could not be opened. */
 uint32_t mpl_commit_given_up(const struct mpl_collector *c);
 
-/* When a file that fails is to be tried again; UINT64_MAX: none fails. */
+/* When a file that fails is to be tried again, or counts as one that does if nothing comes back; UINT64_MAX: never. */
 uint64_t mpl_commit_retry_ns(const struct mpl_collector *c);
 
 /* ---- account.c ---- */

@@ -22,6 +22,10 @@
  * takes milliseconds. */
 #define SLOW_NS (100 * NS_PER_MS)
 
+/* So long at least a write may get on nowhere before that counts as failing, however short block_timeout_ms is: a disk
+ * that is busy with other things takes some of this. */
+#define ABSENT_LEAST_NS (1000 * NS_PER_MS)
+
 void mpl_commit_touch(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     if (r->is_touched)
@@ -201,16 +205,28 @@ static void note_work(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_
     note_sync(c, s);
 }
 
-/* What is out does not come back: a disk that is slow is waited for as full rings are, then it counts as one that
- * fails. */
+/* When it counts as failing that nothing is heard of what is out. */
+static uint64_t absence_ns(const struct mpl_collector *c, const struct mpl_sink *s)
+{
+    return s->work.moved_ns + (c->block_timeout_ns > ABSENT_LEAST_NS ? c->block_timeout_ns : ABSENT_LEAST_NS);
+}
+
+/* What is out does not come back: a disk that is slow is waited for as full rings are; one that does not get on at all
+ * counts as one that fails after a while. */
 static void note_absence(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
-    uint64_t absent_ns = now_ns > s->work.begin_ns ? now_ns - s->work.begin_ns : 0;
-    s->is_slow = s->is_slow || absent_ns >= SLOW_NS;
-    if (absent_ns < c->block_timeout_ns || (s->is_failing && s->has_told))
+    struct mpl_work *w = &s->work;
+    /* Relaxed: it tells that something happens, no more. */
+    uint64_t done = w->batch ? atomic_load_explicit(&w->batch->shared->done, memory_order_relaxed) : 0;
+    s->is_slow = s->is_slow || now_ns >= w->begin_ns + SLOW_NS;
+    s->wants_room = false; /* it was waited for; the other batch grows now */
+    if (done != w->seen_done)
+        w->moved_ns = now_ns;
+    w->seen_done = done;
+    if (now_ns < absence_ns(c, s) || (s->is_failing && s->has_told))
         return;
     note_failure(c, s, -ETIMEDOUT, "it has not come back; is its file system there?", now_ns);
-    s->failing_since_ns = s->work.begin_ns;
+    s->failing_since_ns = w->moved_ns;
 }
 
 static void write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
@@ -326,8 +342,9 @@ uint64_t mpl_commit_retry_ns(const struct mpl_collector *c)
     uint64_t earliest_ns = UINT64_MAX;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         const struct mpl_sink *s = c->sink[i];
-        if (s->is_failing && !s->is_out && s->retry_ns < earliest_ns)
-            earliest_ns = s->retry_ns;
+        uint64_t at_ns = s->is_out ? absence_ns(c, s) : s->retry_ns;
+        if (s->is_out != s->is_failing && at_ns < earliest_ns)
+            earliest_ns = at_ns;
     }
     return earliest_ns;
 }

@@ -247,9 +247,8 @@ static void rest(struct mpl_collector *c, uint32_t wake_word, uint64_t now_ns)
     if (is_quiet) {
         shrink_buffers(c);
         timeout_ns = has_sync_due(c) ? HEARTBEAT_NS / 10 : HEARTBEAT_NS;
-        if (retry_ns < UINT64_MAX)
+        if (retry_ns < now_ns + timeout_ns)
             timeout_ns = retry_ns > now_ns ? retry_ns - now_ns : 1;
-        timeout_ns = timeout_ns < HEARTBEAT_NS ? timeout_ns : HEARTBEAT_NS;
     } else if (c->is_blocked) {
         timeout_ns = 10 * NAP_NS;
     }

@@ -43,6 +43,7 @@ struct mpl_batch_view {
 struct mpl_work {
     struct mpl_batch_view *batch; /* NULL: none waits */
     uint64_t now_ns, begin_ns;
+    uint64_t seen_done, moved_ns; /* of the batch, while it is out; when that was seen to change: the main thread's */
     int error, sync_error;
     char reason[MPL_ERROR_MAX], sync_reason[MPL_ERROR_MAX]; /* of a rotation that failed, too */
 };
