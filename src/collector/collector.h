@@ -88,7 +88,7 @@ struct mpl_collector {
 
     /* how far everything is written; the stamp a flusher compares with */
     uint64_t written_until, streamed_until, flush_seen;
-    uint64_t mark_stamp; /* the next one of written_until, when each sink has finished its mark; 0: none is set */
+    uint64_t mark_stamp; /* the next one of written_until, when each sink has finished its mark */
 
     bool writes_apart; /* files may have threads */
 };

@@ -190,16 +190,14 @@ static void note_sync(struct mpl_collector *c, struct mpl_sink *s)
 /* What came of s->work. */
 static void note_work(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
-    const struct mpl_batch_view *next;
     s->is_out = s->is_slow = s->wants_room = false;
     if (s->work.batch)
         mpl_batch_rewind(s->work.batch);
-    next = mpl_batch_next(s);
-    s->finished = next ? next->begin + next->done : mpl_batch_decided(s);
-    if (s->work.error) {
+    if (s->work.error) { /* what it has written all the same is not synced */
         note_failure(c, s, s->work.error, s->work.reason, now_ns);
         return;
     }
+    s->finished = mpl_batch_written(s);
     note_success(c, s, now_ns);
     note_rotation(c, s);
     note_sync(c, s);
@@ -292,8 +290,8 @@ bool mpl_commit_is_written(const struct mpl_collector *c)
     return true;
 }
 
-/* With a file that always has something on its way `is_written` may never be true: what was decided by the end of one
- * pass is followed until it is there. */
+/* A file may always have something on its way: what was decided by the end of one pass is followed until it is there.
+ */
 static void set_mark(struct mpl_collector *c)
 {
     c->mark_stamp = c->now_stamp;
@@ -315,18 +313,11 @@ static bool has_reached_mark(const struct mpl_collector *c)
 
 uint64_t mpl_commit_written_until(struct mpl_collector *c)
 {
-    if (mpl_commit_is_written(c)) {
-        c->mark_stamp = 0;
-        return c->now_stamp;
-    }
-    uint64_t until = c->written_until;
-    if (c->mark_stamp && has_reached_mark(c)) {
-        until = c->mark_stamp;
-        c->mark_stamp = 0;
-    }
-    if (!c->mark_stamp)
-        set_mark(c);
-    return until;
+    if (!has_reached_mark(c))
+        return c->written_until;
+    uint64_t until = c->mark_stamp;
+    set_mark(c);
+    return has_reached_mark(c) ? c->now_stamp : until;
 }
 
 uint32_t mpl_commit_given_up(const struct mpl_collector *c)

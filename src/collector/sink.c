@@ -107,6 +107,8 @@ static int open_batch(struct mpl_sink *s, const struct description *d, int dir_f
     }
     s->may_hang = !error && mpl_writer_may_hang(s);
     return error;
+    s->finished = mpl_batch_written(s);
+    s->needs_sync = s->has_unsynced_error = batch_seq > 0; /* it may have died before it could sync */
 }
 
 /* stdin may be the same file, /dev/null or a terminal, opened for reading alone. */

@@ -175,6 +175,9 @@ struct mpl_batch_view *mpl_batch_next(struct mpl_sink *s);
 bool mpl_batch_turn(struct mpl_sink *s);
 
 /* Position of the first byte that is not decided. */
+/* Position of the first byte that waits; of the first that is not decided, if none does. Not while one is out. */
+uint64_t mpl_batch_written(struct mpl_sink *s);
+
 uint64_t mpl_batch_decided(const struct mpl_sink *s);
 
 /* How many records that is, lines of our own left out. */

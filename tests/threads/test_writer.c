@@ -268,6 +268,77 @@ static void records_at_level_error_are_synced_before_anybody_is_told(void)
     end();
 }
 
+static void write_that_ends_half_way_is_not_told_of_before_it_is_synced(void)
+{
+    int number = 0;
+    begin_with_two_files(1 << 20);
+    first()->fsync = MPL_FSYNC_ERROR;
+    break_first();
+    mplog_error(logger(), "%d", number++);
+    hand_pass();
+    uint64_t stamp = hand_collector.now_stamp;
+    log_numbers(&number, 100);
+    hand_pass();
+    struct stat st;
+    CHECK_INT(stat(hand_log, &st), 0);
+    atomic_store(&cut_writes, 0);
+    atomic_store(&full_disk, st.st_ino);
+    repair_first();
+    hand_pass();
+    CHECK(first()->is_failing && mpl_batch_next(first())->done > 0); /* the error is in the file */
+    CHECK(hand_collector.written_until < stamp);
+    atomic_store(&full_disk, 0);
+    first()->retry_ns = 0;
+    hand_pass();
+    CHECK(!first()->needs_sync && hand_collector.written_until > stamp);
+    CHECK(holds_numbers(hand_log, number));
+    end();
+}
+
+/* A predecessor has written it, and may have died before it could sync. */
+static void what_a_predecessor_has_written_is_synced(void)
+{
+    int number = 0;
+    begin_with_two_files(1 << 20);
+    mplog_error(logger(), "%d", number++);
+    hand_pass();
+    hand_take_over();
+    first()->fsync = MPL_FSYNC_ERROR;
+    atomic_store(&syncs, 0);
+    hand_pass();
+    CHECK_INT(syncs, 1);
+    hand_pass();
+    CHECK_INT(syncs, 1);
+    CHECK_INT(hand_collector.written_until, hand_collector.now_stamp);
+    end();
+}
+
+/* What is written need not wait for a sync that nobody has asked for. */
+static void sync_that_does_not_come_back_holds_up_no_flush(void)
+{
+    int number = 0;
+    begin_apart();
+    first()->may_hang = true;
+    first()->fsync = MPL_FSYNC_INTERVAL;
+    log_numbers(&number, 10);
+    hand_pass();
+    pass_until_written();
+    first()->sync_due_ns = UINT64_MAX;
+    mplog_info(logger(), "%d", number++);
+    hand_pass();
+    mpl_writer_is_back(first(), UINT64_C(60000000000));
+    hand_pass();
+    CHECK(first()->needs_sync && !first()->is_out);
+    first()->sync_due_ns = 0;
+    atomic_store(&gate, first()->file.ino);
+    hand_pass();
+    CHECK(first()->is_out);
+    CHECK_INT(hand_collector.written_until, hand_collector.now_stamp);
+    atomic_store(&gate, 0);
+    pass_until_written();
+    end();
+}
+
 /* Longer than block_timeout_ms, which is none here, or than the second that is the least; and never without progress.
  */
 static void file_that_is_slow_and_gets_on_does_not_fail(void)
@@ -313,6 +384,9 @@ int main(void)
         TEST_CASE(write_that_does_not_come_back_is_waited_for_once),
         TEST_CASE(collector_can_end_while_a_write_does_not_come_back),
         TEST_CASE(records_at_level_error_are_synced_before_anybody_is_told),
+        TEST_CASE(write_that_ends_half_way_is_not_told_of_before_it_is_synced),
+        TEST_CASE(what_a_predecessor_has_written_is_synced),
+        TEST_CASE(sync_that_does_not_come_back_holds_up_no_flush),
         TEST_CASE(file_that_is_slow_and_gets_on_does_not_fail),
     };
     main_thread = pthread_self();
