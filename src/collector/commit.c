@@ -236,7 +236,7 @@ static void write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now
         }
         if (s->is_out)
             note_work(c, s, now_ns);
-        if (!mpl_writer_is_due(s, now_ns))
+        if (!mpl_writer_is_due(s, now_ns, c->writes_apart))
             return;
         mpl_writer_begin(s, now_ns, c->writes_apart, &c->control->head.wake_word);
         if (s->is_out)

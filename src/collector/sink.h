@@ -200,8 +200,8 @@ void mpl_batch_shrink(struct mpl_sink *s);
 /* Is the open file on a file system that is served by another machine, or by a program? */
 bool mpl_writer_may_hang(const struct mpl_sink *s);
 
-/* Is something to be written or synced? */
-bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns);
+/* Is something to be written or synced? `may_go_apart` as below. */
+bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart);
 
 /* Does s->work, at once, or where `may_go_apart` and it is worth it or the file may hang, on a thread of its own; then
  * s->is_out. `wake_word` is how the main thread is woken when it comes back. */

@@ -91,11 +91,11 @@ static void do_work(struct mpl_sink *s)
         copy_reason(w->sync_reason);
 }
 
-bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns)
+bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart)
 {
     const struct mpl_batch_view *b = mpl_batch_next(s);
     /* A line of our own has come behind it: what may hang must not be written here, and can go when that is decided. */
-    if (s->may_hang && s->file_writer && b == mpl_batch_filling(s) && b->len > b->decided_len)
+    if (s->may_hang && may_go_apart && b == mpl_batch_filling(s) && b->len > b->decided_len)
         return false;
     return s->is_failing ? now_ns >= s->retry_ns : b || is_sync_due(s, now_ns);
 }
@@ -162,6 +162,13 @@ bool mpl_writer_may_hang(const struct mpl_sink *s)
     case 0x00c36400u: /* Ceph */
     case 0x0bd00bd0u: /* Lustre */
     case 0x01161970u: /* GFS2 */
+    case 0x19830326u: /* BeeGFS */
+    case 0x47504653u: /* GPFS */
+    case 0x20030528u: /* OrangeFS */
+    case 0xaad7aaeau: /* PanFS */
+    case 0xbeefdeadu: /* StorNext */
+    case 0xbacbacbcu: /* VMware's folders of the host */
+    case 0x786f4256u: /* VirtualBox's */
     case OCFS2_SUPER_MAGIC: return true;
     default: return false;
     }

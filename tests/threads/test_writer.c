@@ -374,6 +374,43 @@ static void file_that_is_slow_and_gets_on_does_not_fail(void)
     unlink(backup);
 }
 
+/* Its server was not there when the collector came. */
+static void file_that_can_be_opened_later_is_looked_at_then(void)
+{
+    int number = 0;
+    begin_apart();
+    CHECK(!first()->may_hang);
+    break_first();
+    log_numbers(&number, 1);
+    hand_pass();
+    atomic_store(&is_remote, true);
+    repair_first();
+    hand_pass();
+    atomic_store(&is_remote, false);
+    CHECK(first()->may_hang);
+    pass_until_written();
+    CHECK(holds_numbers(hand_log, number));
+    end();
+}
+
+/* The line that says that the first fails comes behind what is to be written. */
+static void main_thread_writes_no_file_that_may_hang(void)
+{
+    int number = 0;
+    begin_apart();
+    hand_collector.sink[1]->may_hang = true;
+    atomic_store(&main_writes, 0);
+    atomic_store(&main_writes_to, hand_collector.sink[1]->file.ino);
+    break_first();
+    log_numbers(&number, 1);
+    hand_pass();
+    repair_first();
+    pass_until_written();
+    CHECK_INT(main_writes, 0);
+    CHECK(holds_numbers(other_log, number));
+    end();
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
@@ -388,6 +425,8 @@ int main(void)
         TEST_CASE(what_a_predecessor_has_written_is_synced),
         TEST_CASE(sync_that_does_not_come_back_holds_up_no_flush),
         TEST_CASE(file_that_is_slow_and_gets_on_does_not_fail),
+        TEST_CASE(file_that_can_be_opened_later_is_looked_at_then),
+        TEST_CASE(main_thread_writes_no_file_that_may_hang),
     };
     main_thread = pthread_self();
     hand_directory();
