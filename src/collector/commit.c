@@ -249,8 +249,11 @@ void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
-        if (!s->is_stream && mpl_batch_is_open(s))
-            write_file(c, s, now_ns);
+        if (s->is_stream || !mpl_batch_is_open(s) || s->is_in_hand)
+            continue;
+        s->is_in_hand = true;
+        write_file(c, s, now_ns);
+        s->is_in_hand = false;
     }
     mpl_commit_judge(c, now_ns);
 }

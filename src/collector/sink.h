@@ -92,6 +92,7 @@ struct mpl_sink {
     bool may_hang;   /* its file system waits for another machine or process: never written by the main thread */
     bool is_slow;    /* what is out has not come back for a while */
     bool wants_room; /* nothing gets on before it comes back */
+    bool is_in_hand; /* mpl_commit_write is at it, and perhaps tells others, whose room makes it be called again */
     bool is_failing; /* the last write failed; the batch waits */
     bool has_told;   /* others have a line about it; below: this file, too */
     bool has_told_rotation, has_told_sync;
@@ -174,10 +175,10 @@ struct mpl_batch_view *mpl_batch_next(struct mpl_sink *s);
 /* Lines are filled into the other batch from now on. False: that one is not empty. */
 bool mpl_batch_turn(struct mpl_sink *s);
 
-/* Position of the first byte that is not decided. */
 /* Position of the first byte that waits; of the first that is not decided, if none does. Not while one is out. */
 uint64_t mpl_batch_written(struct mpl_sink *s);
 
+/* Position of the first byte that is not decided. */
 uint64_t mpl_batch_decided(const struct mpl_sink *s);
 
 /* How many records that is, lines of our own left out. */
