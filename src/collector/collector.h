@@ -104,6 +104,9 @@ bool mpl_collector_open_sinks(struct mpl_collector *c);
 
 void mpl_collector_fini(struct mpl_collector *c);
 
+/* Ends the threads that write files. False: one is stuck, and may still write; it ends with the process. */
+bool mpl_collector_end_writers(struct mpl_collector *c);
+
 /* T0 of a pass that begins now. */
 uint64_t mpl_collector_now(const struct mpl_collector *c);
 

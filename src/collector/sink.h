@@ -211,7 +211,7 @@ void mpl_writer_begin(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart, _A
 /* What is out has come back: s->work tells. Waits for it for so long. */
 bool mpl_writer_is_back(struct mpl_sink *s, uint64_t wait_ns);
 
-/* Ends the thread; false: it is stuck, and goes on using the sink until the process ends. */
+/* Ends the thread; false: it is stuck, and goes on using the sink until the process ends. Waits for it only once. */
 bool mpl_writer_stop(struct mpl_sink *s);
 
 /* ---- stream.c ---- */

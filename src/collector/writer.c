@@ -215,15 +215,14 @@ bool mpl_writer_stop(struct mpl_sink *s)
     struct mpl_file_writer *w = s->file_writer;
     if (!w)
         return true;
-    uint64_t deadline_ns = mpl_clock_monotonic_ns() + STOP_WAIT_NS;
-    atomic_store_explicit(&w->state, STOPPING, memory_order_release);
+    uint64_t deadline_ns = mpl_clock_monotonic_ns();
+    if (atomic_exchange_explicit(&w->state, STOPPING, memory_order_acq_rel) != STOPPING)
+        deadline_ns += STOP_WAIT_NS;
     mpl_os_futex_wake(&w->state, 1);
     while (!atomic_load_explicit(&w->is_over, memory_order_acquire) && mpl_clock_monotonic_ns() < deadline_ns)
         mpl_os_sleep_ns(NS_PER_MS / 20);
-    if (!atomic_load_explicit(&w->is_over, memory_order_acquire)) {
-        pthread_detach(w->thread);
+    if (!atomic_load_explicit(&w->is_over, memory_order_acquire))
         return false;
-    }
     pthread_join(w->thread, NULL);
     free(w);
     s->file_writer = NULL;

@@ -19,7 +19,7 @@ static _Atomic uint32_t cut_writes;
 static _Atomic uint32_t syncs;
 static _Atomic bool is_counted; /* then so many writes may be made by other threads than the main thread: */
 static _Atomic uint32_t writes_left;
-static _Atomic bool is_remote;    /* all files are on NFS */
+static _Atomic bool is_remote; /* all files are on NFS */
 static pthread_t main_thread;
 static _Atomic uint64_t main_writes_to; /* how many writes of the main thread went to the file with that inode */
 static _Atomic uint32_t main_writes;
@@ -249,7 +249,9 @@ static void collector_can_end_while_a_write_does_not_come_back(void)
     atomic_store(&gate, 0);
     while (atomic_load(&waiting_at_gate))
         usleep(100);
-    CHECK(mpl_writer_stop(stuck)); /* it does end then, and touches nothing that is gone */
+    for (int i = 0; i < 10000 && !mpl_writer_stop(stuck); i++)
+        usleep(1000);
+    CHECK(!stuck->file_writer); /* it does end then, and touches nothing that is gone */
     CHECK(holds_numbers(hand_log, number));
     end();
 }
@@ -348,7 +350,7 @@ static void file_that_is_slow_and_gets_on_does_not_fail(void)
     begin_apart();
     hand_collector.block_timeout_ns = 0;
     hand_collector.sinks_shared = 1; /* the other one's thread would be counted */
-    first()->file.max_bytes = 8192; /* a write each */
+    first()->file.max_bytes = 8192;  /* a write each */
     first()->file.backup_count = 1;
     atomic_store(&is_counted, true);
     log_long_numbers(&number, 900);
