@@ -67,6 +67,12 @@ struct mpl_batch_view *mpl_batch_next(struct mpl_sink *s)
     return waits(older) ? older : waits(filling) ? filling : NULL;
 }
 
+uint64_t mpl_batch_written(struct mpl_sink *s)
+{
+    const struct mpl_batch_view *b = mpl_batch_next(s);
+    return b ? b->begin + b->done : mpl_batch_decided(s);
+}
+
 uint64_t mpl_batch_decided(const struct mpl_sink *s)
 {
     const struct mpl_batch_view *b = &s->batch[s->filling];
@@ -147,7 +153,6 @@ static void choose_filling(struct mpl_sink *s)
     struct mpl_batch_view *filling = mpl_batch_filling(s);
     if (filling->len == 0)
         filling->begin = end0 > end1 ? end0 : end1;
-    s->finished = waits(&s->batch[!s->filling]) ? s->batch[!s->filling].begin : filling->begin + filling->done;
 }
 
 int mpl_batch_open(struct mpl_sink *s, int dir_fd, uint64_t batch_seq)

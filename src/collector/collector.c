@@ -200,6 +200,14 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
     return 0;
 }
 
+bool mpl_collector_end_writers(struct mpl_collector *c)
+{
+    bool have_ended = true;
+    for (uint32_t i = 0; i < c->sink_count; i++)
+        have_ended = mpl_writer_stop(c->sink[i]) && have_ended; /* streams have none of these */
+    return have_ended;
+}
+
 void mpl_collector_fini(struct mpl_collector *c)
 {
     bool is_in_use = false;

@@ -88,7 +88,7 @@ struct mpl_collector {
 
     /* how far everything is written; the stamp a flusher compares with */
     uint64_t written_until, streamed_until, flush_seen;
-    uint64_t mark_stamp; /* the next one of written_until, when each sink has finished its mark; 0: none is set */
+    uint64_t mark_stamp; /* the next one of written_until, when each sink has finished its mark */
 
     bool writes_apart; /* files may have threads */
 };
@@ -103,6 +103,9 @@ int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int
 bool mpl_collector_open_sinks(struct mpl_collector *c);
 
 void mpl_collector_fini(struct mpl_collector *c);
+
+/* Ends the threads that write files. False: one is stuck, and may still write; it ends with the process. */
+bool mpl_collector_end_writers(struct mpl_collector *c);
 
 /* T0 of a pass that begins now. */
 uint64_t mpl_collector_now(const struct mpl_collector *c);
@@ -163,7 +166,7 @@ uint64_t mpl_commit_written_until(struct mpl_collector *c);
 /* Files that are not waited for any more, or could not be opened. */
 uint32_t mpl_commit_given_up(const struct mpl_collector *c);
 
-/* When a file that fails is to be tried again; UINT64_MAX: none fails. */
+/* When a file that fails is to be tried again, or counts as one that does if nothing comes back; UINT64_MAX: never. */
 uint64_t mpl_commit_retry_ns(const struct mpl_collector *c);
 
 /* ---- account.c ---- */

@@ -22,6 +22,10 @@
  * takes milliseconds. */
 #define SLOW_NS (100 * NS_PER_MS)
 
+/* So long at least a write may get on nowhere before that counts as failing, however short block_timeout_ms is: a disk
+ * that is busy with other things takes some of this. */
+#define ABSENT_LEAST_NS (1000 * NS_PER_MS)
+
 void mpl_commit_touch(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     if (r->is_touched)
@@ -186,31 +190,41 @@ static void note_sync(struct mpl_collector *c, struct mpl_sink *s)
 /* What came of s->work. */
 static void note_work(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
-    const struct mpl_batch_view *next;
     s->is_out = s->is_slow = s->wants_room = false;
     if (s->work.batch)
         mpl_batch_rewind(s->work.batch);
-    next = mpl_batch_next(s);
-    s->finished = next ? next->begin + next->done : mpl_batch_decided(s);
-    if (s->work.error) {
+    if (s->work.error) { /* what it has written all the same is not synced */
         note_failure(c, s, s->work.error, s->work.reason, now_ns);
         return;
     }
+    s->finished = mpl_batch_written(s);
     note_success(c, s, now_ns);
     note_rotation(c, s);
     note_sync(c, s);
 }
 
-/* What is out does not come back: a disk that is slow is waited for as full rings are, then it counts as one that
- * fails. */
+/* When it counts as failing that nothing is heard of what is out. */
+static uint64_t absence_ns(const struct mpl_collector *c, const struct mpl_sink *s)
+{
+    return s->work.moved_ns + (c->block_timeout_ns > ABSENT_LEAST_NS ? c->block_timeout_ns : ABSENT_LEAST_NS);
+}
+
+/* What is out does not come back: a disk that is slow is waited for as full rings are; one that does not get on at all
+ * counts as one that fails after a while. */
 static void note_absence(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
-    uint64_t absent_ns = now_ns > s->work.begin_ns ? now_ns - s->work.begin_ns : 0;
-    s->is_slow = s->is_slow || absent_ns >= SLOW_NS;
-    if (absent_ns < c->block_timeout_ns || (s->is_failing && s->has_told))
+    struct mpl_work *w = &s->work;
+    /* Relaxed: it tells that something happens, no more. */
+    uint64_t done = w->batch ? atomic_load_explicit(&w->batch->shared->done, memory_order_relaxed) : 0;
+    s->is_slow = s->is_slow || now_ns >= w->begin_ns + SLOW_NS;
+    s->wants_room = false; /* it was waited for; the other batch grows now */
+    if (done != w->seen_done)
+        w->moved_ns = now_ns;
+    w->seen_done = done;
+    if (now_ns < absence_ns(c, s) || (s->is_failing && s->has_told))
         return;
     note_failure(c, s, -ETIMEDOUT, "it has not come back; is its file system there?", now_ns);
-    s->failing_since_ns = s->work.begin_ns;
+    s->failing_since_ns = w->moved_ns;
 }
 
 static void write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
@@ -222,7 +236,7 @@ static void write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now
         }
         if (s->is_out)
             note_work(c, s, now_ns);
-        if (!mpl_writer_is_due(s, now_ns))
+        if (!mpl_writer_is_due(s, now_ns, c->writes_apart))
             return;
         mpl_writer_begin(s, now_ns, c->writes_apart, &c->control->head.wake_word);
         if (s->is_out)
@@ -235,8 +249,11 @@ void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
-        if (!s->is_stream && mpl_batch_is_open(s))
-            write_file(c, s, now_ns);
+        if (s->is_stream || !mpl_batch_is_open(s) || s->is_in_hand)
+            continue;
+        s->is_in_hand = true;
+        write_file(c, s, now_ns);
+        s->is_in_hand = false;
     }
     mpl_commit_judge(c, now_ns);
 }
@@ -276,8 +293,8 @@ bool mpl_commit_is_written(const struct mpl_collector *c)
     return true;
 }
 
-/* With a file that always has something on its way `is_written` may never be true: what was decided by the end of one
- * pass is followed until it is there. */
+/* A file may always have something on its way: what was decided by the end of one pass is followed until it is there.
+ */
 static void set_mark(struct mpl_collector *c)
 {
     c->mark_stamp = c->now_stamp;
@@ -299,18 +316,11 @@ static bool has_reached_mark(const struct mpl_collector *c)
 
 uint64_t mpl_commit_written_until(struct mpl_collector *c)
 {
-    if (mpl_commit_is_written(c)) {
-        c->mark_stamp = 0;
-        return c->now_stamp;
-    }
-    uint64_t until = c->written_until;
-    if (c->mark_stamp && has_reached_mark(c)) {
-        until = c->mark_stamp;
-        c->mark_stamp = 0;
-    }
-    if (!c->mark_stamp)
-        set_mark(c);
-    return until;
+    if (!has_reached_mark(c))
+        return c->written_until;
+    uint64_t until = c->mark_stamp;
+    set_mark(c);
+    return has_reached_mark(c) ? c->now_stamp : until;
 }
 
 uint32_t mpl_commit_given_up(const struct mpl_collector *c)
@@ -326,8 +336,9 @@ uint64_t mpl_commit_retry_ns(const struct mpl_collector *c)
     uint64_t earliest_ns = UINT64_MAX;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         const struct mpl_sink *s = c->sink[i];
-        if (s->is_failing && !s->is_out && s->retry_ns < earliest_ns)
-            earliest_ns = s->retry_ns;
+        uint64_t at_ns = s->is_out ? absence_ns(c, s) : s->retry_ns;
+        if (s->is_out != s->is_failing && at_ns < earliest_ns)
+            earliest_ns = at_ns;
     }
     return earliest_ns;
 }

@@ -247,9 +247,8 @@ static void rest(struct mpl_collector *c, uint32_t wake_word, uint64_t now_ns)
     if (is_quiet) {
         shrink_buffers(c);
         timeout_ns = has_sync_due(c) ? HEARTBEAT_NS / 10 : HEARTBEAT_NS;
-        if (retry_ns < UINT64_MAX)
+        if (retry_ns < now_ns + timeout_ns)
             timeout_ns = retry_ns > now_ns ? retry_ns - now_ns : 1;
-        timeout_ns = timeout_ns < HEARTBEAT_NS ? timeout_ns : HEARTBEAT_NS;
     } else if (c->is_blocked) {
         timeout_ns = 10 * NAP_NS;
     }
@@ -338,11 +337,17 @@ static bool has_members(struct mpl_collector *c)
  * members, or before all is written, gives up its lock and then looks whether somebody has said so: one of them sees
  * the other. Also, if it was told to stop: the last member removes the session. models/join.pml. True: it is needed
  * again. */
-static bool give_up_lock(struct mpl_collector *c, bool is_left_behind)
+static bool give_up_lock(struct mpl_collector *c, bool is_left_behind, int *control_fd)
 {
     atomic_store(&c->control->head.collector_pid, 0);
     atomic_store(&c->control->head.spawn_claim_ns, 0); /* who claimed to start us has done it */
     atomic_store(&c->control->head.sleeping, 1);       /* whoever wants to wake us from now on finds nobody */
+    /* A successor compares the file with what was announced: not while that may still come. The lock then ends with the
+     * process, when the stuck thread has. */
+    if (!mpl_collector_end_writers(c)) {
+        *control_fd = -1;
+        return false;
+    }
     mpl_control_unlock(c->control_fd);
     return mpl_wake_is_wanted(c->control, c->news_seen) || (!is_left_behind && !has_members(c));
 }
@@ -362,13 +367,14 @@ static void note_end(const struct mpl_life *life, bool is_removed)
     life->end->is_removed = is_removed;
 }
 
-static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *is_again)
+/* *control_fd becomes -1 where it is to stay open, with its lock. */
+static int lead(const struct mpl_life *life, int dir_fd, int *control_fd, bool *is_again)
 {
     *is_again = false;
     struct mpl_collector *c = malloc(sizeof *c);
     if (!c)
         return mpl_fail(ENOMEM, "collector: out of memory");
-    int error = mpl_collector_init(c, life->dir, dir_fd, control_fd, life->candidates);
+    int error = mpl_collector_init(c, life->dir, dir_fd, *control_fd, life->candidates);
     close_candidates(life->candidates);
     /* A host is given no threads that are not needed. */
     c->writes_apart = life->kind == MPL_COLLECTOR_HELPER && !life->is_recovery;
@@ -378,7 +384,7 @@ static int lead(const struct mpl_life *life, int dir_fd, int control_fd, bool *i
         bool is_left_behind;
         bool is_removed = run(c, life, &is_left_behind);
         note_end(life, is_removed);
-        *is_again = !is_removed && is_ours(c) && give_up_lock(c, is_left_behind);
+        *is_again = !is_removed && is_ours(c) && give_up_lock(c, is_left_behind, control_fd);
     } else if (error == -ESHUTDOWN) {
         /* Somebody else was the last, while we waited for the lock, or was killed before it could delete what it had
          * left. */
@@ -414,7 +420,7 @@ static int try_to_lead(const struct mpl_life *life)
     int error = control_fd < 0 && control_fd != -ENOENT ? control_fd : 0;
     bool is_again = true;
     while (!error && is_again && control_fd >= 0 && take_lock(life, control_fd))
-        error = lead(life, dir_fd, control_fd, &is_again);
+        error = lead(life, dir_fd, &control_fd, &is_again);
     if (control_fd >= 0)
         close(control_fd);
     close(dir_fd);

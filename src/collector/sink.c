@@ -75,6 +75,8 @@ int mpl_sink_open_file(struct mpl_sink *s)
     if (s->file.fd < 0) {
         mpl_file_close(&s->file); /* one that could not be opened again after it was left still has its path */
         error = mpl_file_open(&s->file, &s->file_options, s->create_mode);
+        if (!error)
+            s->may_hang = mpl_writer_may_hang(s);
     }
     return error;
 }
@@ -105,7 +107,8 @@ static int open_batch(struct mpl_sink *s, const struct description *d, int dir_f
         mpl_batch_resume(s, &s->batch[i]);
         mpl_batch_rewind(&s->batch[i]);
     }
-    s->may_hang = !error && mpl_writer_may_hang(s);
+    s->finished = mpl_batch_written(s);
+    s->needs_sync = s->has_unsynced_error = batch_seq > 0; /* it may have died before it could sync */
     return error;
 }
 

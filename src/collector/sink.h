@@ -43,6 +43,7 @@ struct mpl_batch_view {
 struct mpl_work {
     struct mpl_batch_view *batch; /* NULL: none waits */
     uint64_t now_ns, begin_ns;
+    uint64_t seen_done, moved_ns; /* of the batch, while it is out; when that was seen to change: the main thread's */
     int error, sync_error;
     char reason[MPL_ERROR_MAX], sync_reason[MPL_ERROR_MAX]; /* of a rotation that failed, too */
 };
@@ -91,6 +92,7 @@ struct mpl_sink {
     bool may_hang;   /* its file system waits for another machine or process: never written by the main thread */
     bool is_slow;    /* what is out has not come back for a while */
     bool wants_room; /* nothing gets on before it comes back */
+    bool is_in_hand; /* mpl_commit_write is at it, and perhaps tells others, whose room makes it be called again */
     bool is_failing; /* the last write failed; the batch waits */
     bool has_told;   /* others have a line about it; below: this file, too */
     bool has_told_rotation, has_told_sync;
@@ -173,6 +175,9 @@ struct mpl_batch_view *mpl_batch_next(struct mpl_sink *s);
 /* Lines are filled into the other batch from now on. False: that one is not empty. */
 bool mpl_batch_turn(struct mpl_sink *s);
 
+/* Position of the first byte that waits; of the first that is not decided, if none does. Not while one is out. */
+uint64_t mpl_batch_written(struct mpl_sink *s);
+
 /* Position of the first byte that is not decided. */
 uint64_t mpl_batch_decided(const struct mpl_sink *s);
 
@@ -196,8 +201,8 @@ void mpl_batch_shrink(struct mpl_sink *s);
 /* Is the open file on a file system that is served by another machine, or by a program? */
 bool mpl_writer_may_hang(const struct mpl_sink *s);
 
-/* Is something to be written or synced? */
-bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns);
+/* Is something to be written or synced? `may_go_apart` as below. */
+bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart);
 
 /* Does s->work, at once, or where `may_go_apart` and it is worth it or the file may hang, on a thread of its own; then
  * s->is_out. `wake_word` is how the main thread is woken when it comes back. */
@@ -206,7 +211,7 @@ void mpl_writer_begin(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart, _A
 /* What is out has come back: s->work tells. Waits for it for so long. */
 bool mpl_writer_is_back(struct mpl_sink *s, uint64_t wait_ns);
 
-/* Ends the thread; false: it is stuck, and goes on using the sink until the process ends. */
+/* Ends the thread; false: it is stuck, and goes on using the sink until the process ends. Waits for it only once. */
 bool mpl_writer_stop(struct mpl_sink *s);
 
 /* ---- stream.c ---- */

@@ -91,11 +91,11 @@ static void do_work(struct mpl_sink *s)
         copy_reason(w->sync_reason);
 }
 
-bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns)
+bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart)
 {
     const struct mpl_batch_view *b = mpl_batch_next(s);
     /* A line of our own has come behind it: what may hang must not be written here, and can go when that is decided. */
-    if (s->may_hang && s->file_writer && b == mpl_batch_filling(s) && b->len > b->decided_len)
+    if (s->may_hang && may_go_apart && b == mpl_batch_filling(s) && b->len > b->decided_len)
         return false;
     return s->is_failing ? now_ns >= s->retry_ns : b || is_sync_due(s, now_ns);
 }
@@ -162,6 +162,13 @@ bool mpl_writer_may_hang(const struct mpl_sink *s)
     case 0x00c36400u: /* Ceph */
     case 0x0bd00bd0u: /* Lustre */
     case 0x01161970u: /* GFS2 */
+    case 0x19830326u: /* BeeGFS */
+    case 0x47504653u: /* GPFS */
+    case 0x20030528u: /* OrangeFS */
+    case 0xaad7aaeau: /* PanFS */
+    case 0xbeefdeadu: /* StorNext */
+    case 0xbacbacbcu: /* VMware's folders of the host */
+    case 0x786f4256u: /* VirtualBox's */
     case OCFS2_SUPER_MAGIC: return true;
     default: return false;
     }
@@ -178,7 +185,7 @@ void mpl_writer_begin(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart, _A
 {
     struct mpl_batch_view *b = mpl_batch_next(s);
     s->work.batch = b;
-    s->work.now_ns = s->work.begin_ns = now_ns;
+    s->work.now_ns = s->work.begin_ns = s->work.moved_ns = now_ns;
     s->is_slow = s->wants_room = false;
     may_go_apart = may_go_apart && goes_apart(s, b) && start(s, wake_word);
     if (may_go_apart && (b != mpl_batch_filling(s) || mpl_batch_turn(s))) {
@@ -208,15 +215,14 @@ bool mpl_writer_stop(struct mpl_sink *s)
     struct mpl_file_writer *w = s->file_writer;
     if (!w)
         return true;
-    uint64_t deadline_ns = mpl_clock_monotonic_ns() + STOP_WAIT_NS;
-    atomic_store_explicit(&w->state, STOPPING, memory_order_release);
+    uint64_t deadline_ns = mpl_clock_monotonic_ns();
+    if (atomic_exchange_explicit(&w->state, STOPPING, memory_order_acq_rel) != STOPPING)
+        deadline_ns += STOP_WAIT_NS;
     mpl_os_futex_wake(&w->state, 1);
     while (!atomic_load_explicit(&w->is_over, memory_order_acquire) && mpl_clock_monotonic_ns() < deadline_ns)
         mpl_os_sleep_ns(NS_PER_MS / 20);
-    if (!atomic_load_explicit(&w->is_over, memory_order_acquire)) {
-        pthread_detach(w->thread);
+    if (!atomic_load_explicit(&w->is_over, memory_order_acquire))
         return false;
-    }
     pthread_join(w->thread, NULL);
     free(w);
     s->file_writer = NULL;

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Unlicense
 """A file whose server does not answer: a write to it neither ends nor fails. The library that is preloaded into the
 helper says that the file is on NFS, and keeps its writes waiting."""
+import fcntl
 import os
+import struct
 import time
 
 from cases_disk import check_quiet_account, wait_for_all
@@ -65,6 +67,19 @@ def server_that_does_not_answer_holds_up_stderr_not_at_all(t):
     check(t.check_log()["lost"] == 0, "lost")
 
 
+def has_holder(control):
+    """Of the collector's lock: byte 0."""
+    request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+    return struct.unpack("hhqqi4x", fcntl.fcntl(control, fcntl.F_GETLK, request))[0] != fcntl.F_UNLCK
+
+
+def is_without_collector(t, control):
+    """Who is stuck in a write keeps its lock for as long as the write may come: a successor would write it as well."""
+    has_ended = not has_holder(control)
+    check(not has_ended or not t.collectors(), "the helper has given up its lock before it has ended")
+    return has_ended
+
+
 def server_that_never_answers_leaves_its_records_to_recover(t):
     """The program ends after its bounded wait, the helper 5 s later; what is in no file is written by command."""
     disk = FailingDisk(t, is_remote=True)
@@ -75,7 +90,8 @@ def server_that_never_answers_leaves_its_records_to_recover(t):
     t.tell_producers_to_stop()
     producer.may_complain = True
     producer.wait(8)
-    wait_until(lambda: not t.collectors(), 8, "the helper ends")
+    with open(os.path.join(t.sessions()[0], "control"), "rb") as control:
+        wait_until(lambda: is_without_collector(t, control), 8, "the helper ends")
     written = count_payloads(t.log)
     waiting = sum(recover(t, "--dry-run").values())
     check(written + waiting == t.returned() and waiting >= 1000, written, "+", waiting, "of", t.returned())
