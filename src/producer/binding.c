@@ -92,7 +92,7 @@ void mpl_binding_set_relative_base(int64_t wall_ns)
     if (!mpl_process_lock())
         return;
     mpl_process.relative_base_ns = wall_ns;
-    if (mpl_process_membership() == MPL_PROCESS_MEMBER && mpl_process.segment.head)
-        mpl_process.segment.head->relative_base_ns = wall_ns;
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER && mpl_process.segment->head)
+        mpl_process.segment->head->relative_base_ns = wall_ns;
     mpl_process_unlock();
 }

@@ -217,8 +217,8 @@ static void count_nested(void)
 {
     /* While this thread writes, the segment stays: detaching waits for it. Elsewhere it may be on its way out. */
     bool is_safe = busy_of(mpl_thread.producer) == MPL_BUSY_WRITING;
-    _Atomic uint64_t *counters = is_safe && mpl_process.segment.head ? mpl_process.segment.head->lost
-                                                                     : mpl_process.lost_unattached;
+    _Atomic uint64_t *counters = is_safe && mpl_process.segment->head ? mpl_process.segment->head->lost
+                                                                      : mpl_process.lost_unattached;
     atomic_fetch_add_explicit(&counters[MPL_LOST_NESTED], 1, memory_order_relaxed);
 }
 
@@ -228,7 +228,7 @@ void mpl_producer_report_losses(void)
         if (atomic_load_explicit(&mpl_process.lost_unattached[cause], memory_order_relaxed) == 0)
             continue;
         uint64_t n = atomic_exchange_explicit(&mpl_process.lost_unattached[cause], 0, memory_order_relaxed);
-        atomic_fetch_add_explicit(&mpl_process.segment.head->lost[cause], n, memory_order_relaxed);
+        atomic_fetch_add_explicit(&mpl_process.segment->head->lost[cause], n, memory_order_relaxed);
     }
 }
 
