@@ -75,7 +75,11 @@ def get_logger(name=None):
 
 
 def shutdown_logging():
-    """Writes out what was logged (at most 5 s) and leaves the session; other processes go on. Not needed at exit."""
+    """Writes out what was logged (at most 5 s) and leaves the session; other processes go on. Not needed at exit.
+
+    What could not be written waits; a line on stderr (descriptor 2) then says for which file, why, and what writes it.
+    So does the end of the process.
+    """
     _setup.shutdown()
 
 

@@ -23,6 +23,7 @@ struct mpl_session {
     int pipe_fd;      /* log_file that is no regular file, open while the first collector starts; else -1 */
     bool is_creator;  /* this process set it up */
     bool is_exported; /* MPLOG_SESSION is ours */
+    bool is_behind;   /* the last wait for its files was in vain: who leaves it says so */
 };
 
 /* What is built or joined before the process switches over to it. */

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/os.h"
+#include "base/stderr.h"
 #include "collector/thread.h"
 #include "output/encoding.h"
 #include "output/file.h"
@@ -24,6 +25,7 @@
 #include "session/recover.h"
 #include "session/session.h"
 #include "session/spawn.h"
+#include "session/unwritten.h"
 #include "shm/control.h"
 #include "shm/wake.h"
 
@@ -31,6 +33,9 @@
 
 /* Exit, shutdown and a change of session wait this long for what was logged. */
 #define EXIT_WAIT_MS 5000
+
+/* Where that was in vain, its collector's thread has nothing to do that could be waited for. */
+#define STUCK_THREAD_WAIT_MS 100
 
 /* The session this process is, or by birth would be, a member of; and the one that a set-up is preparing. */
 static struct mpl_session sessions[2] = {{.control_fd = -1, .pipe_fd = -1}, {.control_fd = -1, .pipe_fd = -1}};
@@ -157,7 +162,8 @@ static void close_log_file(struct trial *t, bool is_failure)
  * may the control file be closed, which gives up this process's lock on it. */
 static void close_current(void)
 {
-    mpl_collector_thread_stop(current->control_dev, current->control_ino, EXIT_WAIT_MS);
+    mpl_collector_thread_stop(current->control_dev, current->control_ino,
+                              current->is_behind ? STUCK_THREAD_WAIT_MS : EXIT_WAIT_MS);
     if (mpl_os_fd_is(current->control_fd, current->control_dev, current->control_ino))
         close(current->control_fd);
     current->control_fd = -1;
@@ -167,6 +173,8 @@ static void close_current(void)
 /* The collector is to notice that we have gone: if there is none, nobody would remove the session. */
 static void leave_current(enum mpl_membership next_membership)
 {
+    if (current->is_behind)
+        mpl_unwritten_tell(current);
     mpl_member_leave(current, next_membership);
     mpl_session_start_collector(current, MPL_START_NOW);
     close_current();
@@ -194,7 +202,7 @@ static int start_session(struct trial *t)
     if (error)
         return error;
     next->is_creator = true;
-    next->is_exported = false;
+    next->is_exported = next->is_behind = false;
     error = mpl_session_start_collector(next, MPL_START_AND_WAIT);
     if (error) {
         mpl_session_abandon(&e);
@@ -315,6 +323,7 @@ int mpl_session_setup(const struct mplog_options *o)
     if (!mpl_process_lock())
         return mpl_fail(EDEADLK, "set-up: called from a signal handler inside mplog, or out of memory");
     mpl_error_clear();
+    mpl_stderr_note();
     int error = set_up(o);
     bool is_new = !error && current->is_creator && !current->is_exported;
     if (is_new)
@@ -384,10 +393,9 @@ static bool need_collector_locked(void)
     return is_member;
 }
 
-int mpl_session_flush(int timeout_ms)
+/* Without a sentence. */
+static int wait_until_written(int timeout_ms)
 {
-    if (timeout_ms < 0)
-        timeout_ms = EXIT_WAIT_MS;
     if (!mpl_process_lock())
         return -EDEADLK;
     bool is_member = mpl_process_membership() == MPL_PROCESS_MEMBER;
@@ -404,7 +412,7 @@ int mpl_session_flush(int timeout_ms)
     while (!mpl_wake_is_flushed(c, stamp)) {
         spent_ns = mpl_clock_monotonic_ns() - begin_ns;
         if (spent_ns >= limit_ns)
-            return mpl_fail(ETIMEDOUT, "flush: not everything was written within %d ms", timeout_ms);
+            return -ETIMEDOUT;
         uint64_t left_ns = limit_ns - spent_ns;
         bool is_awake = mpl_wake_flush_wait(c, stamp, left_ns < FLUSH_LOOK_NS ? left_ns : FLUSH_LOOK_NS);
         if ((!is_awake || !is_first) && !need_collector_locked())
@@ -414,14 +422,38 @@ int mpl_session_flush(int timeout_ms)
         is_first = false;
     }
     /* Partner: say_how_far in collector/pass.c, which stores it before the mark that ended the wait. */
-    if (atomic_load(&c->head.given_up_files) > 0)
-        return mpl_fail(EIO, "flush: a file of the session cannot be written; what it should have waits or is lost");
-    return 0;
+    return atomic_load(&c->head.given_up_files) > 0 ? -EIO : 0;
+}
+
+static int flush(int timeout_ms)
+{
+    int error = wait_until_written(timeout_ms);
+    if (mpl_process_lock()) {
+        current->is_behind = error == -EIO || error == -ETIMEDOUT;
+        mpl_process_unlock();
+    }
+    return error;
+}
+
+int mpl_session_flush(int timeout_ms)
+{
+    char text[MPL_ERROR_MAX];
+    struct mpl_text t = {text, 0, sizeof text};
+    timeout_ms = timeout_ms < 0 ? EXIT_WAIT_MS : timeout_ms;
+    int error = flush(timeout_ms);
+    if (!error || !mpl_process_lock())
+        return error;
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+        mpl_unwritten_describe(current, &t);
+    mpl_process_unlock();
+    mpl_text_cstr(&t);
+    return error == -EIO ? mpl_fail(EIO, "flush: %s", text)
+                         : mpl_fail(-error, "flush: not everything was written within %d ms: %s", timeout_ms, text);
 }
 
 void mpl_session_shutdown(void)
 {
-    mpl_session_flush(EXIT_WAIT_MS);
+    flush(EXIT_WAIT_MS);
     if (!mpl_process_lock())
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
@@ -455,10 +487,14 @@ void mpl_session_wait_at_exit(void)
         mpl_session_shutdown(); /* threads end with their processes: with the last of them, the session must */
         return;
     }
-    mpl_session_flush(EXIT_WAIT_MS);
-    if (mpl_process_lock()) { /* a collector that was killed with nothing left to write has left the session behind */
-        if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+    flush(EXIT_WAIT_MS);
+    if (mpl_process_lock()) {
+        if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
+            if (current->is_behind)
+                mpl_unwritten_tell(current);
+            /* One that was killed with nothing left to write has left the session behind. */
             mpl_session_start_collector(current, MPL_START_NOW);
+        }
         mpl_process_unlock();
     }
 }
