@@ -226,10 +226,13 @@ static int start_session(struct trial *t)
 static int set_up_new(void)
 {
     struct trial t;
+    next->no_helper[0] = '\0';
     if (mpl_spawn_find_helper(next->options.o.helper, helper_path, sizeof helper_path) == 0)
         next->options.o.helper = helper_path;
     else if (next->options.o.helper)
         return -EINVAL; /* named, but not there: that is a mistake, and mpl_error_text says so */
+    else
+        strcpy(next->no_helper, mpl_error_text()); /* as long at most; sentences of what comes now go over it */
     int error = check_output(&next->options.o);
     error = error ? error : open_log_file(&t, &next->options.o);
     if (error)
@@ -301,16 +304,16 @@ static int set_up(const struct mplog_options *o)
 }
 
 /* Why a session that wants a helper has none; said once, in the log. Not under the process's lock. */
-static void tell_of_thread(const char *reason)
+static void tell_of_thread(void)
 {
-    char line[640];
+    char line[MPL_ERROR_MAX + 128];
     struct mpl_text t = {line, 0, sizeof line};
     const char *collector = current->options.o.collector;
     if (atomic_load(&mpl_process.control->head.collector_kind) != MPL_COLLECTOR_THREAD ||
         (collector && strcmp(collector, "thread") == 0))
         return;
     mpl_text_printf(&t, "no helper process could be started, a thread of this process writes the log: %s",
-                    reason[0] ? reason : "it did not come up");
+                    current->no_helper);
     mpl_log_text(&mpl_logger_get("mplog")->public, MPLOG_WARNING,
                  (struct mpl_str){line, t.len < t.cap ? t.len : t.cap});
 }
@@ -330,7 +333,7 @@ int mpl_session_setup(const struct mplog_options *o)
         mpl_session_export(current);
     mpl_process_unlock();
     if (is_new)
-        tell_of_thread(mpl_error_text());
+        tell_of_thread();
     return error;
 }
 
