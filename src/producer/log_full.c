@@ -128,6 +128,8 @@ static bool write_draft(struct mpl_producer *p, struct draft *d)
         return false;
     uint64_t bytes = draft_bytes(d), largest = mpl_space_largest(p, bytes);
     if (largest < bytes) {
+        if (mpl_producer_is_restarted(p))
+            return false;
         cut(d, bytes - largest + 16); /* 8 for the word that tells, up to 8 of rounding */
         bytes = draft_bytes(d);
     }

@@ -148,6 +148,8 @@ static enum outcome write_record(struct mpl_producer *p, struct call *c)
         return mpl_producer_is_restarted(p) ? RESTARTED : UNDEFINED;
     uint64_t bytes = record_bytes(c), largest = mpl_space_largest(p, bytes);
     if (largest < bytes) {
+        if (mpl_producer_is_restarted(p))
+            return RESTARTED;
         cut_strings(c, bytes - largest + 16); /* 8 for the word that tells, up to 8 of rounding */
         bytes = record_bytes(c);
     }
