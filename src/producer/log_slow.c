@@ -154,7 +154,7 @@ static enum outcome write_record(struct mpl_producer *p, struct call *c)
         bytes = record_bytes(c);
     }
     if (!mpl_space_reserve(p, bytes))
-        return mpl_producer_is_restarted(p) ? RESTARTED : WRITTEN;
+        return !p->is_lost && mpl_producer_is_restarted(p) ? RESTARTED : WRITTEN;
     uint64_t ids = mpl_ids_pack(c->site->id, atomic_load_explicit(&c->logger->id_bits, memory_order_relaxed), c->level);
     put(c, mpl_record_start(p, MPL_RECORD_DEFERRED, bytes, ids, c->cut_bytes),
         bytes - sizeof(struct mpl_record_head) - (c->cut_bytes ? 8 : 0));

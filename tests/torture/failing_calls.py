@@ -57,9 +57,9 @@ def forget_empty_parent(t):
 
 
 def run(t, name, item):
-    k, variant, how = item.split()[:3]
+    k, variant, how, call = item.split()[:4]
     gate, victim = start(t, name)
-    said = gate.trace("fail", k, variant, how)
+    said = gate.trace("fail", k, variant, how, call)
     victim.may_complain = True
     victim.wait(SLOW + 20)
     check(victim.took < SLOW, "it took", victim.took, "s")

@@ -7,7 +7,7 @@
  *     tracer kill DIR SHARED C S        after its C-th system call and S stores to shared memory after that; where C is
  *                                       -1, at its S-th point
  *     tracer calls DIR
- *     tracer fail DIR K VARIANT once|ever
+ *     tracer fail DIR K VARIANT once|ever CALL     only if the K-th is that one: another run may take another way
  *
  * A point is a system call that has returned, or a store that has changed shared memory; what is between two of them is
  * private and dies with the process. "C S" = "0 0" is before the first. The process is stepped instruction by
@@ -56,7 +56,7 @@ struct range {
 static struct {
     enum job job;
     pid_t pid;
-    const char *shared;
+    const char *shared, *call; /* call: the name of the one that is to fail */
     long k, kill_store, variant, points, stores, stores_since_call, calls, overlooked, steps;
     bool is_for_ever, is_killed, has_ended, is_over, has_failed;
     int ended;
@@ -404,7 +404,7 @@ static bool is_to_fail(uint64_t call)
 {
     if (t.is_for_ever && t.failing_call >= 0)
         return (long)call == t.failing_call;
-    return t.calls == t.k;
+    return t.calls == t.k && strcmp(variants_of(call)->name, t.call) == 0;
 }
 
 /* At the entry of the call. */
@@ -504,7 +504,7 @@ static bool take_arguments(int argc, char **argv)
     static const struct {
         const char *name;
         int arguments;
-    } jobs[] = {{"list", 4}, {"kill", 6}, {"calls", 3}, {"fail", 6}};
+    } jobs[] = {{"list", 4}, {"kill", 6}, {"calls", 3}, {"fail", 7}};
     size_t i = 0;
     while (i < sizeof jobs / sizeof jobs[0] && (argc < 3 || strcmp(argv[1], jobs[i].name) != 0))
         i++;
@@ -520,6 +520,7 @@ static bool take_arguments(int argc, char **argv)
         t.k = strtol(argv[3], NULL, 10);
         t.variant = strtol(argv[4], NULL, 10);
         t.is_for_ever = strcmp(argv[5], "ever") == 0;
+        t.call = argv[6];
     }
     return true;
 }
