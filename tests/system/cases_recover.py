@@ -443,7 +443,11 @@ def incomplete_directories_are_removed(t):
         builder.communicate(b"\n")
     check(list(recover(t)) == [built])
     shutil.rmtree(young)
-    shutil.rmtree(os.path.dirname(strange))
+    shutil.rmtree(strange)
+    recover(t, "--dry-run")
+    check(os.path.exists(os.path.dirname(strange)), "a dry run has changed something")
+    recover(t)
+    check(t.leftovers() == [], t.leftovers())
 
 
 def setup_that_is_killed_leaves_nothing_for_long(t):
