@@ -54,8 +54,8 @@ static void begin(void)
     mplog_log_text(mplog_get_logger("fuzz"), MPLOG_CRITICAL, "first", 5); /* makes the ring */
     stage_dir_fd = mpl_dir_open(hand_session.dir);
     FUZZ_CHECK(stage_dir_fd >= 0);
-    stage_def_offset = atomic_load(&mpl_process.segment.head->first_def_offset);
-    stage_ring_offset[0] = stage_ring_offset[1] = atomic_load(&mpl_process.segment.head->first_ring_offset);
+    stage_def_offset = atomic_load(&mpl_process.segment->head->first_def_offset);
+    stage_ring_offset[0] = stage_ring_offset[1] = atomic_load(&mpl_process.segment->head->first_ring_offset);
 }
 
 static void end(void)
@@ -68,7 +68,7 @@ static void end(void)
 static void forget_definitions(void)
 {
     static const char *const loggers[] = {"fuzz", "fuzz.a", "root"};
-    mpl_segment_close(&mpl_process.segment);
+    mpl_segment_close(mpl_process.segment);
     mpl_process.last_def_id = 0;
     reset_sites();
     for (size_t i = 0; i < sizeof loggers / sizeof loggers[0]; i++) {

@@ -112,7 +112,8 @@ struct mplog_options {
     /* The file is rotated before it reaches this size. Default 10 MiB; 0: never. */
     long long max_bytes;
 
-    /* Rotated files kept: app.log.1 (youngest) .. app.log.N. Default 5; 0: no rotation. */
+    /* Rotated files kept: app.log.1 (youngest) .. app.log.N. Default 5; 0: no rotation. Each rotation renames all of
+     * them while lines wait in memory: 0.3 ms for 60 on ext4, 43 ms for 5,000, which want a larger max_bytes. */
     int backup_count;
 
     /* When a thread's ring is full, "block" (default) waits up to block_timeout_ms (default 5000) for the collector and
@@ -290,12 +291,15 @@ MPLOG_API void mplog_log_record(mplog_logger *logger, const struct mplog_record 
 
 /* Waits until all records that any process of the session logged before now are written to file and stderr. 0, also at
  * once if logging is not set up; -ETIMEDOUT after `timeout_ms` (negative: 5000); -EIO, without a wait for it, if a file
- * has not been writable for block_timeout_ms: its records wait or are lost (`mplog stat`), all others are written. */
+ * has not been writable for block_timeout_ms: its records wait or are lost, all others are written. The sentence in
+ * mplog_last_error() then names the file, the reason and how many records wait. */
 MPLOG_API int mplog_flush(int timeout_ms);
 
 /* Writes out what was logged (at most 5 s) and leaves the session; other members go on. Afterwards WARNING and above of
  * this process go to stderr directly, as with Python's last resort, until the next set-up. Not needed at exit: a
- * process that ends waits by itself, at most 5 s, until its records are written. */
+ * process that ends waits by itself, at most 5 s, until its records are written. Where that was in vain, either says so
+ * in one line on stderr, if descriptor 2 is what it was at set-up, a pipe, or a terminal: which file, why, how many
+ * records wait, and that `mplog recover` or the next set-up on the file writes them. */
 MPLOG_API void mplog_shutdown_logging(void);
 
 /* From now on SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT of this process, and of children that it forks, first become

@@ -267,6 +267,15 @@ static bool is_given_up(const struct mpl_collector *c, const struct mpl_sink *s,
     return c->alive_count > 0 && now_ns - s->failing_since_ns >= c->block_timeout_ns;
 }
 
+/* For members, who may be the last to tell anybody. */
+static void publish_failure(struct mpl_collector *c, const struct mpl_sink *s)
+{
+    _Atomic uint32_t *failure = &c->control->head.failure[s->index];
+    uint32_t now = s->is_failing ? (uint32_t)s->failure : 0;
+    if (atomic_load_explicit(failure, memory_order_relaxed) != now)
+        atomic_store_explicit(failure, now, memory_order_relaxed); /* partner: failure_of in session/unwritten.c */
+}
+
 void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns)
 {
     bool has_file = false, has_stream = false; /* that go on */
@@ -280,6 +289,7 @@ void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns)
         bool is_alone = !has_file && (s->is_stream || !has_stream);
         s->is_given_up = !s->is_stream && s->is_failing && is_given_up(c, s, now_ns);
         s->may_wait = (is_alone && !s->is_given_up) || (!s->is_stream && c->alive_count == 0);
+        publish_failure(c, s);
     }
 }
 

@@ -19,7 +19,7 @@ static enum mpl_outcome write_body(struct mpl_producer *p, const struct mpl_bind
     if (*largest < bytes)
         return mpl_producer_is_restarted(p) ? MPL_MUST_WAIT : MPL_TOO_LARGE;
     if (!mpl_space_reserve(p, bytes))
-        return p->must_wait || mpl_producer_is_restarted(p) ? MPL_MUST_WAIT : MPL_WRITTEN;
+        return !p->is_lost && (p->must_wait || mpl_producer_is_restarted(p)) ? MPL_MUST_WAIT : MPL_WRITTEN;
     uint64_t logger_bits = atomic_load_explicit(&r->logger->id_bits, memory_order_acquire);
     char *body = mpl_record_start(p, r->kind, bytes, mpl_ids_pack(r->site_bits, logger_bits, r->level), r->cut_bytes);
     ((struct mpl_record_head *)(void *)p->cur)->sinks = r->sinks;
@@ -92,7 +92,7 @@ void mpl_binding_set_relative_base(int64_t wall_ns)
     if (!mpl_process_lock())
         return;
     mpl_process.relative_base_ns = wall_ns;
-    if (mpl_process_membership() == MPL_PROCESS_MEMBER && mpl_process.segment.head)
-        mpl_process.segment.head->relative_base_ns = wall_ns;
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER && mpl_process.segment->head)
+        mpl_process.segment->head->relative_base_ns = wall_ns;
     mpl_process_unlock();
 }

@@ -99,7 +99,7 @@ static struct mpl_ring_map *find_free(enum mpl_claim purpose, uint64_t data_byte
             continue;
         if (!is_above_initial(m->data_bytes))
             return m;
-        if (is_within_budget(m->map_bytes, purpose) && mpl_segment_refill_ring(&mpl_process.segment, m) == 0) {
+        if (is_within_budget(m->map_bytes, purpose) && mpl_segment_refill_ring(mpl_process.segment, m) == 0) {
             mpl_process.ring_bytes += m->map_bytes;
             return m;
         }
@@ -113,7 +113,7 @@ static struct mpl_ring_map *make(enum mpl_claim purpose, uint64_t data_bytes)
     if (!is_within_budget(bytes, purpose))
         return NULL;
     struct mpl_ring_map *m = new_map();
-    if (!m || mpl_segment_add_ring(&mpl_process.segment, data_bytes, m) < 0)
+    if (!m || mpl_segment_add_ring(mpl_process.segment, data_bytes, m) < 0)
         return NULL;
     map_count++;
     mpl_process.ring_bytes += bytes;
@@ -132,7 +132,7 @@ struct mpl_ring_map *mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes,
     /* Release: partner is look_at_ring in collector/pass.c, which reads claim after it saw OPEN. */
     atomic_store_explicit(&m->ring->state, MPL_RING_OPEN, memory_order_release);
     if (is_new)
-        mpl_segment_link_ring(&mpl_process.segment, m);
+        mpl_segment_link_ring(mpl_process.segment, m);
     return m;
 }
 

@@ -128,11 +128,13 @@ static bool write_draft(struct mpl_producer *p, struct draft *d)
         return false;
     uint64_t bytes = draft_bytes(d), largest = mpl_space_largest(p, bytes);
     if (largest < bytes) {
+        if (mpl_producer_is_restarted(p))
+            return false;
         cut(d, bytes - largest + 16); /* 8 for the word that tells, up to 8 of rounding */
         bytes = draft_bytes(d);
     }
     if (!mpl_space_reserve(p, bytes))
-        return !mpl_producer_is_restarted(p);
+        return p->is_lost || !mpl_producer_is_restarted(p);
     uint64_t logger_bits = atomic_load_explicit(&d->logger->id_bits, memory_order_relaxed);
     put_body(d, mpl_record_start(p, d->kind, bytes, mpl_ids_pack(0, logger_bits, d->level), d->cut_bytes));
     mpl_record_finish(p, bytes);

@@ -148,11 +148,13 @@ static enum outcome write_record(struct mpl_producer *p, struct call *c)
         return mpl_producer_is_restarted(p) ? RESTARTED : UNDEFINED;
     uint64_t bytes = record_bytes(c), largest = mpl_space_largest(p, bytes);
     if (largest < bytes) {
+        if (mpl_producer_is_restarted(p))
+            return RESTARTED;
         cut_strings(c, bytes - largest + 16); /* 8 for the word that tells, up to 8 of rounding */
         bytes = record_bytes(c);
     }
     if (!mpl_space_reserve(p, bytes))
-        return mpl_producer_is_restarted(p) ? RESTARTED : WRITTEN;
+        return !p->is_lost && mpl_producer_is_restarted(p) ? RESTARTED : WRITTEN;
     uint64_t ids = mpl_ids_pack(c->site->id, atomic_load_explicit(&c->logger->id_bits, memory_order_relaxed), c->level);
     put(c, mpl_record_start(p, MPL_RECORD_DEFERRED, bytes, ids, c->cut_bytes),
         bytes - sizeof(struct mpl_record_head) - (c->cut_bytes ? 8 : 0));

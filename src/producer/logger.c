@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "producer/logger.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -44,6 +45,7 @@ static struct mpl_logger *find(struct mpl_str name)
     return NULL;
 }
 
+/* Another thread may fork anywhere in between: in the child as much as there seems to be is left, or more. */
 static struct mpl_logger *allocate(size_t name_len)
 {
     size_t bytes = (sizeof(struct mpl_logger) + name_len + 1 + 15) & ~(size_t)15;
@@ -52,12 +54,16 @@ static struct mpl_logger *allocate(size_t name_len)
         void *at = mmap(NULL, fresh, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (at == MAP_FAILED)
             return NULL;
+        arena_left = 0;
+        atomic_thread_fence(memory_order_release);
         arena = at;
+        atomic_thread_fence(memory_order_release);
         arena_left = fresh;
     }
     struct mpl_logger *l = (struct mpl_logger *)(void *)arena;
-    arena += bytes;
     arena_left -= bytes;
+    atomic_thread_fence(memory_order_release);
+    arena += bytes;
     return l;
 }
 
@@ -125,8 +131,9 @@ static struct mpl_logger *add(struct mpl_str name)
     l->name = memcpy(l + 1, name.ptr, name.len);
     struct mpl_logger **bucket = &table[hash_of(name)];
     l->next = *bucket;
-    *bucket = l;
     mpl_logger_refresh(l);
+    atomic_thread_fence(memory_order_release); /* whole before anybody finds it, in a child that is forked now too */
+    *bucket = l;
     return l;
 }
 

@@ -14,7 +14,7 @@
 #include "shm/control.h"
 #include "shm/map.h"
 
-struct mpl_process mpl_process = {.epoch = 1};
+struct mpl_process mpl_process = {.epoch = 1, .segment = &mpl_process.segments[0]};
 
 /* This thread and the lock. WAITS: it has the lock soon, or has it already; a handler that comes in between may try to
  * take it, but must not wait for it. */

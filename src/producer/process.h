@@ -66,7 +66,9 @@ struct mpl_process {
 
     /* Always mapped from the first slow path on: the session's control file, or zeros. */
     struct mpl_control *control;
-    struct mpl_segment_writer segment;
+    /* One of the two, whole at every moment: another thread may fork while a session is joined, and the child copies
+     * the definitions from there. */
+    struct mpl_segment_writer *segment, segments[2];
     uint32_t last_def_id;
     uint32_t sessions;     /* sessions this process has been a member of */
     uint64_t ticks_per_ms; /* of the session's stamps, roughly */

@@ -217,8 +217,8 @@ static void count_nested(void)
 {
     /* While this thread writes, the segment stays: detaching waits for it. Elsewhere it may be on its way out. */
     bool is_safe = busy_of(mpl_thread.producer) == MPL_BUSY_WRITING;
-    _Atomic uint64_t *counters = is_safe && mpl_process.segment.head ? mpl_process.segment.head->lost
-                                                                     : mpl_process.lost_unattached;
+    _Atomic uint64_t *counters = is_safe && mpl_process.segment->head ? mpl_process.segment->head->lost
+                                                                      : mpl_process.lost_unattached;
     atomic_fetch_add_explicit(&counters[MPL_LOST_NESTED], 1, memory_order_relaxed);
 }
 
@@ -228,7 +228,7 @@ void mpl_producer_report_losses(void)
         if (atomic_load_explicit(&mpl_process.lost_unattached[cause], memory_order_relaxed) == 0)
             continue;
         uint64_t n = atomic_exchange_explicit(&mpl_process.lost_unattached[cause], 0, memory_order_relaxed);
-        atomic_fetch_add_explicit(&mpl_process.segment.head->lost[cause], n, memory_order_relaxed);
+        atomic_fetch_add_explicit(&mpl_process.segment->head->lost[cause], n, memory_order_relaxed);
     }
 }
 
@@ -331,13 +331,14 @@ static struct mpl_producer *attach_shared(void)
     return p;
 }
 
-/* The process's shared ring, locked; NULL: there is no memory for one either. */
-static struct mpl_producer *begin_shared(void)
+/* The process's shared ring, locked, and entered if it was not up to date; NULL: there is no memory for one either. */
+static struct mpl_producer *begin_shared(bool *is_entered)
 {
     mpl_lock_take(shared_ring_lock());
     struct mpl_producer *p = atomic_load_explicit(&shared_producer, memory_order_relaxed);
     if ((!p || p->epoch != current_epoch()) && mpl_process_lock()) {
         p = attach_shared();
+        *is_entered = p && mpl_producer_enter(p);
         mpl_process_unlock();
     }
     if (!p || !p->ring) {
@@ -368,17 +369,20 @@ bool mpl_producer_enter(struct mpl_producer *p)
     return false;
 }
 
-/* How often a session may change under a call before it gives up. */
+/* What is not up to date is brought so, and entered, under the process's lock, where neither a session nor a name can
+ * change. Without it they may, between the look and the entry: then the next turn takes it. */
 #define ATTACH_TRIES 3
 
 static struct mpl_producer *begin_attached(void)
 {
     for (int i = 0; i < ATTACH_TRIES; i++) {
         struct mpl_producer *p = mpl_thread.producer;
+        bool is_entered = false;
         if (!p || p->epoch != current_epoch()) {
             if (!mpl_process_lock())
                 return NULL;
             p = attach();
+            is_entered = p && !p->is_shared && mpl_producer_enter(p);
             bool is_lost = !p && mpl_process_membership() == MPL_PROCESS_MEMBER; /* no memory for a producer */
             mpl_process_unlock();
             if (is_lost)
@@ -387,17 +391,18 @@ static struct mpl_producer *begin_attached(void)
                 return NULL;
         }
         if (p->is_shared) {
-            p = begin_shared();
+            p = begin_shared(&is_entered);
             if (!p) {
                 count_without_ring();
                 return NULL;
             }
         }
-        if (mpl_producer_enter(p))
+        if (is_entered || mpl_producer_enter(p))
             return p;
         if (is_the_shared_one(p))
             mpl_lock_release(shared_ring_lock());
     }
+    count_without_ring();
     return NULL;
 }
 

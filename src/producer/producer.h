@@ -45,6 +45,7 @@ struct mpl_producer {
     uint64_t lossy_read_pos; /* is_lossy: read_pos when waiting was given up */
     bool is_lossy;
     uint8_t patience;          /* enum mpl_patience of binding.h */
+    bool is_lost;              /* there was no room, and that has been counted: whatever changes now, it is over */
     bool must_wait;            /* there was no room, and nothing has been counted: the caller waits and comes again */
     bool names_are_stale;      /* a NAMES record must come before the next one */
     bool is_shared;            /* no ring of its own: writes into the process's shared one, or is that one */

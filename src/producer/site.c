@@ -49,7 +49,7 @@ static void describe(struct mplog_site *site, const struct mpl_cformat *f, bool 
 bool mpl_site_define_texts(struct mpl_def *def, struct mpl_str text, struct mpl_str file, struct mpl_str function)
 {
     def->id = mpl_process.last_def_id + 1;
-    if (mpl_process.last_def_id >= IDS_MAX || mpl_segment_define(&mpl_process.segment, def, text, file, function) < 0)
+    if (mpl_process.last_def_id >= IDS_MAX || mpl_segment_define(mpl_process.segment, def, text, file, function) < 0)
         return false;
     mpl_process.last_def_id = def->id;
     return true;

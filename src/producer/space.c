@@ -104,6 +104,7 @@ static void count_loss(struct mpl_producer *p, enum mpl_ring_loss cause)
     /* One writer: no read-modify-write needed. No wake either: the ring is full, so the collector has been told of it,
      * and it looks at the counters when it drains the ring. Partner: collector/loss.c. */
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_release);
+    p->is_lost = true;
 }
 
 /* A ring stays full when its collector has died: who loses records looks after it, at most once a ms. */
@@ -191,6 +192,7 @@ bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
 
 bool mpl_space_reserve(struct mpl_producer *p, uint64_t bytes)
 {
+    p->is_lost = false;
     leave_huge_ring(p, bytes);
     /* Each turn either succeeds, fails, or has moved to another ring, which needs the names first. */
     do {

@@ -11,8 +11,8 @@
 #define MPL_SPACE_RECORD_MAX (MPL_MESSAGE_MAX + (1u << 20))
 
 /* Room for a record of `bytes` (a multiple of 8) at p->cur, after the thread's names where they are due. False: the
- * record is lost, and counted, unless p->epoch is no longer the process's: then the session has changed, and the call
- * begins again. The record's stamp must be taken after this. */
+ * record is lost, and counted (p->is_lost), or p->epoch is no longer the process's: the session has changed, and the
+ * call begins again. The record's stamp must be taken after this. */
 bool mpl_space_reserve(struct mpl_producer *p, uint64_t bytes);
 
 /* What reserve begins with, where that is enough: the ring has room again, and neither names nor another ring are due.

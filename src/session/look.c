@@ -39,19 +39,31 @@ static void read_log_file(struct mpl_look *l)
     free(text);
 }
 
-int mpl_look_open(struct mpl_look *l, const char *dir)
+static int open_directory(struct mpl_look *l, const char *dir)
 {
     *l = (struct mpl_look){.control_fd = -1};
     struct mpl_text t = {l->dir, 0, sizeof l->dir};
     mpl_text_str(&t, mpl_str_from(dir));
     mpl_text_cstr(&t);
     l->dir_fd = mpl_dir_open(dir);
-    if (l->dir_fd < 0)
-        return l->dir_fd;
-    read_log_file(l);
+    return l->dir_fd < 0 ? l->dir_fd : 0;
+}
+
+static int open_control(struct mpl_look *l)
+{
     l->control_fd = mpl_dir_open_file(l->dir_fd, "control", O_RDONLY);
-    if (l->control_fd < 0)
-        return l->control_fd;
+    return l->control_fd < 0 ? l->control_fd : 0;
+}
+
+int mpl_look_open(struct mpl_look *l, const char *dir)
+{
+    int error = open_directory(l, dir);
+    if (error)
+        return error;
+    read_log_file(l);
+    error = open_control(l);
+    if (error)
+        return error;
     l->collector = mpl_control_holder(l->control_fd);
     l->has_collector = l->collector != 0;
     return mpl_control_check(l->control_fd);
@@ -59,7 +71,7 @@ int mpl_look_open(struct mpl_look *l, const char *dir)
 
 void mpl_look_close(struct mpl_look *l)
 {
-    if (l->control_fd >= 0)
+    if (l->control_fd >= 0 && !(l->own && l->control_fd == l->own->control_fd))
         close(l->control_fd);
     if (l->dir_fd >= 0)
         close(l->dir_fd);
@@ -101,6 +113,31 @@ static int read_control(struct mpl_look *l)
     return 0;
 }
 
+static void read_counts(struct mpl_look *l)
+{
+    struct mpl_control_head *h = &l->control->head;
+    uint32_t sink_count = atomic_load(&h->sink_count);
+    l->slot_bound = mpl_slot_bound(l->control);
+    l->sink_count = sink_count <= MPL_SINKS_MAX ? sink_count : MPL_SINKS_MAX;
+    l->batch_seq = atomic_load(&h->batch_seq);
+}
+
+int mpl_look_from_within(struct mpl_look *l, const char *dir, const struct mpl_look_own *own)
+{
+    int error = open_directory(l, dir);
+    if (error)
+        return error;
+    l->own = own;
+    l->control_fd = own->control_fd;
+    error = own->control_fd < 0 ? open_control(l) : 0;
+    error = error ? error : read_control(l);
+    if (error)
+        return error;
+    read_counts(l);
+    l->has_collector = true; /* or it has just died; what it may be deciding counts as decided */
+    return 0;
+}
+
 int mpl_look_read(struct mpl_look *l)
 {
     int error = read_control(l);
@@ -108,10 +145,7 @@ int mpl_look_read(struct mpl_look *l)
         return error;
     struct mpl_control_head *h = &l->control->head;
     uint64_t pid_ns = mpl_os_pid_namespace();
-    uint32_t sink_count = atomic_load(&h->sink_count);
-    l->slot_bound = mpl_slot_bound(l->control);
-    l->sink_count = sink_count <= MPL_SINKS_MAX ? sink_count : MPL_SINKS_MAX;
-    l->batch_seq = atomic_load(&h->batch_seq);
+    read_counts(l);
     l->is_other_boot = mpl_alive_is_other_boot(h);
     l->has_collector = l->collector < 0 || (l->collector > 0 && !mpl_os_is_exiting(l->collector));
     for (uint32_t i = 0; i < l->slot_bound; i++) {
@@ -264,18 +298,24 @@ void mpl_look_sink(const struct mpl_look *l, uint32_t i, struct mpl_look_sink *s
         s->waiting_records = s->account.records; /* read at two moments */
 }
 
-uint64_t mpl_look_count_waiting(const struct mpl_look *l)
+uint64_t mpl_look_count_in_rings(const struct mpl_look *l)
 {
     struct mpl_look_member *m = malloc(sizeof *m);
-    struct mpl_look_sink *s = malloc(sizeof *s);
-    uint64_t in_rings = 0, in_batches = 0;
+    uint64_t records = 0;
     for (uint32_t i = 0; m && i < l->slot_bound; i++)
-        in_rings += mpl_look_member(l, i, m) ? m->records : 0;
+        records += mpl_look_member(l, i, m) ? m->records : 0;
+    free(m);
+    return records;
+}
+
+uint64_t mpl_look_count_waiting(const struct mpl_look *l)
+{
+    struct mpl_look_sink *s = malloc(sizeof *s);
+    uint64_t in_batches = 0;
     for (uint32_t i = 0; s && i < l->sink_count; i++) {
         mpl_look_sink(l, i, s);
         in_batches = s->waiting_records > in_batches ? s->waiting_records : in_batches;
     }
-    free(m);
     free(s);
-    return in_rings + in_batches;
+    return mpl_look_count_in_rings(l) + in_batches;
 }

@@ -2,7 +2,7 @@
  *
  * A session from outside: is it over, and what is in it? Files are read, not mapped, so that one that is truncated
  * meanwhile harms nobody; what they say may be damaged or just changing, and is checked before it is used. Nothing is
- * changed. Not for sessions of the calling process: see shm/alive.h. Allocates.
+ * changed. For a session of the calling process there is mpl_look_from_within. Allocates.
  */
 #ifndef MPL_SESSION_LOOK_H
 #define MPL_SESSION_LOOK_H
@@ -12,6 +12,13 @@
 #include "base/text.h"
 #include "shm/abi.h"
 #include "shm/dir.h"
+
+/* Of the calling process, if it looks at a session of its own: what is open already, since to open and close it once
+ * more would give up its locks. */
+struct mpl_look_own {
+    int control_fd, segment_fd; /* -1: the host has closed it, and the lock with it */
+    uint32_t slot;
+};
 
 struct mpl_look {
     char dir[MPL_DIR_MAX];
@@ -27,6 +34,7 @@ struct mpl_look {
     bool has_members; /* that live */
     bool is_stale;    /* neither a collector nor a member that lives */
     bool *is_alive;   /* by slot */
+    const struct mpl_look_own *own; /* NULL: a session of others */
 
     char log_file[4096]; /* "": none */
 };
@@ -37,6 +45,10 @@ int mpl_look_open(struct mpl_look *l, const char *dir);
 
 /* Reads the control file and looks for members that live. 0 or -errno with a sentence. */
 int mpl_look_read(struct mpl_look *l);
+
+/* Instead of both for a session that the calling process is a member of: what waits there, but not who lives. `own` is
+ * used until mpl_look_close, which is to be called in any case. */
+int mpl_look_from_within(struct mpl_look *l, const char *dir, const struct mpl_look_own *own);
 
 void mpl_look_close(struct mpl_look *l);
 
@@ -67,6 +79,9 @@ void mpl_look_sink(const struct mpl_look *l, uint32_t i, struct mpl_look_sink *s
 
 /* As it was decided last. */
 const struct mpl_account *mpl_look_account(const struct mpl_look *l);
+
+/* Records that no batch has yet. */
+uint64_t mpl_look_count_in_rings(const struct mpl_look *l);
 
 /* Records that no file has yet: in rings and decided batches. */
 uint64_t mpl_look_count_waiting(const struct mpl_look *l);

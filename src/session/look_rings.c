@@ -159,13 +159,15 @@ bool mpl_look_member(const struct mpl_look *l, uint32_t i, struct mpl_look_membe
     if (m->state == MPL_SLOT_FREE || m->state > MPL_SLOT_LEAVING)
         return false;
     mpl_segment_name(name, load(&slot->segment_serial));
-    struct segment_file f = {.fd = mpl_dir_open_file(l->dir_fd, name, O_RDONLY), .look = l, .member = m};
+    bool is_borrowed = l->own && l->own->slot == i && l->own->segment_fd >= 0;
+    int fd = is_borrowed ? l->own->segment_fd : mpl_dir_open_file(l->dir_fd, name, O_RDONLY);
+    struct segment_file f = {.fd = fd, .look = l, .member = m};
     if (f.fd >= 0 && fstat(f.fd, &st) == 0) {
         f.size = (uint64_t)st.st_size;
         f.work_left = 2 * f.size; /* windows overlap a little */
         count_segment(&f);
     }
-    if (f.fd >= 0)
-        close(f.fd);
+    if (fd >= 0 && !is_borrowed)
+        close(fd);
     return true;
 }

@@ -2,6 +2,7 @@
 #include "session/member.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,12 +118,24 @@ void mpl_member_withdraw(struct mpl_entry *e)
 /* Ids in sites and loggers were given out by this process or its parent; the new segment must know them all. */
 static void inherit_definitions(struct mpl_entry *e)
 {
-    if (mpl_process.segment.def_count == 0)
-        return;
     /* Out of room, or damaged: records whose definition is missing cannot be shown, and a line says so. */
-    if (mpl_segment_copy_defs(&e->segment, &mpl_process.segment, &mpl_process.last_def_id) < 0)
+    if (mpl_process.segment->def_count > 0 &&
+        mpl_segment_copy_defs(&e->segment, mpl_process.segment, &mpl_process.last_def_id) < 0)
         mpl_complain("not all call sites of process %ld could be taken along", (long)getpid());
-    mpl_segment_close(&mpl_process.segment);
+}
+
+/* A child that is forked anywhere in between finds all definitions: in the old segment as long as it is not closed, or
+ * in the new one when that is whole. At worst the old one stays mapped there. */
+static void take_segment(struct mpl_entry *e)
+{
+    struct mpl_segment_writer *old = mpl_process.segment, *fresh = &mpl_process.segments[old == mpl_process.segments];
+    inherit_definitions(e);
+    *fresh = e->segment;
+    fresh->dir_path = e->session->dir;
+    atomic_thread_fence(memory_order_release);
+    mpl_process.segment = fresh;
+    atomic_thread_fence(memory_order_release);
+    mpl_segment_close(old);
 }
 
 #define TICKS_PER_MS_MAX 1e9 /* no clock ticks a thousand times in a nanosecond */
@@ -139,11 +152,9 @@ static uint64_t ticks_per_ms(const struct mpl_control_head *h)
 
 void mpl_member_adopt(struct mpl_entry *e)
 {
-    inherit_definitions(e);
+    take_segment(e);
     if (!mpl_process_map_control(e->session->control_fd))
         mpl_complain("%s", mpl_error_text());
-    mpl_process.segment = e->segment;
-    mpl_process.segment.dir_path = e->session->dir;
     mpl_process_take_facts();
     uint32_t clock_kind = mpl_process.control->head.clock_kind;
     mpl_process.clock_kind = clock_kind == MPL_CLOCK_COUNTER ? clock_kind : MPL_CLOCK_MONOTONIC;
@@ -163,5 +174,5 @@ void mpl_member_leave(struct mpl_session *s, enum mpl_membership next)
     mpl_producer_detach_all();
     leave_slot(mpl_process.control, s);
     mpl_process_unmap_control();
-    mpl_segment_close_but_defs(&mpl_process.segment);
+    mpl_segment_close_but_defs(mpl_process.segment);
 }

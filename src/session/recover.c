@@ -237,6 +237,16 @@ static void look_again(struct search *s, const struct stale *one)
     mpl_look_close(&l);
 }
 
+/* One who was killed between the end of the last session and that of its folder has left it empty. */
+static void delete_empty_places(const char *ring_dir)
+{
+    char parent[MPL_DIR_MAX];
+    for (unsigned i = 0; mpl_recover_place(i, ring_dir, parent); i++) {
+        if (parent[0])
+            rmdir(parent); /* fails, as it should, while anything is in it */
+    }
+}
+
 int mpl_recover_all(const char *ring_dir, bool is_dry_run,
                     void (*tell_fn)(void *arg, const struct mplog_recovery *what), void *arg)
 {
@@ -248,6 +258,8 @@ int mpl_recover_all(const char *ring_dir, bool is_dry_run,
     int error = find(&s, ring_dir);
     for (size_t i = 0; i < s.count; i++)
         look_again(&s, &s.found[i]);
+    if (!is_dry_run)
+        delete_empty_places(ring_dir);
     free(s.found);
     return error ? error : (int)s.failures;
 }

@@ -6,6 +6,7 @@
 #ifndef MPL_SESSION_SESSION_H
 #define MPL_SESSION_SESSION_H
 
+#include "base/error.h"
 #include "config/options.h"
 #include "shm/dir.h"
 #include "shm/segment.h"
@@ -23,6 +24,9 @@ struct mpl_session {
     int pipe_fd;      /* log_file that is no regular file, open while the first collector starts; else -1 */
     bool is_creator;  /* this process set it up */
     bool is_exported; /* MPLOG_SESSION is ours */
+    /* why it has no helper; "": it has one, or wants none. Of the process that set it up */
+    char no_helper[MPL_ERROR_MAX];
+    bool is_behind; /* the last wait for its files was in vain: who leaves it says so */
 };
 
 /* What is built or joined before the process switches over to it. */
@@ -80,8 +84,8 @@ enum mpl_start {
     MPL_START_NOW,      /* returns at once */
 };
 
-/* Starts a collector if there is none and the session is not over: the helper, or a thread of this process. 0 or -errno
- * with a sentence. Any thread; needs no lock as long as *s stays as it is. */
+/* Starts a collector if there is none and the session is not over: the helper, or a thread of this process, and
+ * no_helper says why. 0 or -errno with a sentence. Any thread; needs no lock as long as *s stays as it is. */
 int mpl_session_start_collector(struct mpl_session *s, enum mpl_start how);
 
 /* Starts a collector, as `o` says what kind, for a session that is over and was left behind at `dir`. Returns at once:

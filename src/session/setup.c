@@ -3,6 +3,7 @@
  * The public calls: set-up, shutdown, flush; and what the producer asks of sessions.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/os.h"
+#include "base/stderr.h"
 #include "collector/thread.h"
 #include "output/encoding.h"
 #include "output/file.h"
@@ -23,6 +25,7 @@
 #include "session/recover.h"
 #include "session/session.h"
 #include "session/spawn.h"
+#include "session/unwritten.h"
 #include "shm/control.h"
 #include "shm/wake.h"
 
@@ -31,9 +34,12 @@
 /* Exit, shutdown and a change of session wait this long for what was logged. */
 #define EXIT_WAIT_MS 5000
 
+/* Where that was in vain, its collector's thread has nothing to do that could be waited for. */
+#define STUCK_THREAD_WAIT_MS 100
+
 /* The session this process is, or by birth would be, a member of; and the one that a set-up is preparing. */
-static struct mpl_session current = {.control_fd = -1, .pipe_fd = -1};
-static struct mpl_session next = {.control_fd = -1, .pipe_fd = -1};
+static struct mpl_session sessions[2] = {{.control_fd = -1, .pipe_fd = -1}, {.control_fd = -1, .pipe_fd = -1}};
+static struct mpl_session *current = &sessions[0], *next = &sessions[1];
 static char helper_path[1024];
 
 /* ---- what the producer asks ---- */
@@ -41,16 +47,16 @@ static char helper_path[1024];
 static void forked(void)
 {
     /* The parent's descriptors were copied; ours are opened when we join. */
-    if (mpl_os_fd_is(current.control_fd, current.control_dev, current.control_ino))
-        close(current.control_fd);
-    current.control_fd = -1;
-    current.is_creator = false;
+    if (mpl_os_fd_is(current->control_fd, current->control_dev, current->control_ino))
+        close(current->control_fd);
+    current->control_fd = -1;
+    current->is_creator = false;
     mpl_collector_thread_forget();
 }
 
 static void need_collector(bool is_in_handler)
 {
-    mpl_session_start_collector(&current, is_in_handler ? MPL_START_HELPER : MPL_START_ONLY);
+    mpl_session_start_collector(current, is_in_handler ? MPL_START_HELPER : MPL_START_ONLY);
 }
 
 static int set_up_default(void);
@@ -60,9 +66,9 @@ static int set_up_apart(void);
 static int join(void)
 {
     bool is_new = mpl_process_membership() == MPL_PROCESS_NEW;
-    if (is_new && !mpl_session_find(&current, true))
+    if (is_new && !mpl_session_find(current, true))
         return set_up_default();
-    struct mpl_entry e = {.session = &current};
+    struct mpl_entry e = {.session = current};
     int error = mpl_session_join_or_create(&e);
     if (error)
         return is_new ? set_up_apart() : error;
@@ -76,10 +82,10 @@ static int level_by_birth(void)
 {
     if (mpl_process_membership() != MPL_PROCESS_NEW)
         return MPLOG_INFO;
-    if (mpl_session_find(&current, true))
-        return current.options.o.level;
+    if (mpl_session_find(current, true))
+        return current->options.o.level;
     /* A wrong environment is complained about when a record comes. */
-    return mpl_options_resolve(&next.options, NULL, true) == 0 ? next.options.o.level : MPLOG_INFO;
+    return mpl_options_resolve(&next->options, NULL, true) == 0 ? next->options.o.level : MPLOG_INFO;
 }
 
 const struct mpl_process_host mpl_process_host = {
@@ -137,14 +143,14 @@ static int open_log_file(struct trial *t, const struct mplog_options *o)
     if (error)
         return error;
     t->is_open = true;
-    next.pipe_fd = t->file.is_regular ? -1 : t->file.fd;
+    next->pipe_fd = t->file.is_regular ? -1 : t->file.fd;
     return 0;
 }
 
 static void close_log_file(struct trial *t, bool is_failure)
 {
     struct stat st;
-    next.pipe_fd = -1;
+    next->pipe_fd = -1;
     if (!t->is_open)
         return;
     if (is_failure && t->is_ours && t->file.is_regular && stat(t->file.path, &st) == 0 && st.st_size == 0)
@@ -156,18 +162,21 @@ static void close_log_file(struct trial *t, bool is_failure)
  * may the control file be closed, which gives up this process's lock on it. */
 static void close_current(void)
 {
-    mpl_collector_thread_stop(current.control_dev, current.control_ino, EXIT_WAIT_MS);
-    if (mpl_os_fd_is(current.control_fd, current.control_dev, current.control_ino))
-        close(current.control_fd);
-    current.control_fd = -1;
-    mpl_session_unexport(&current);
+    mpl_collector_thread_stop(current->control_dev, current->control_ino,
+                              current->is_behind ? STUCK_THREAD_WAIT_MS : EXIT_WAIT_MS);
+    if (mpl_os_fd_is(current->control_fd, current->control_dev, current->control_ino))
+        close(current->control_fd);
+    current->control_fd = -1;
+    mpl_session_unexport(current);
 }
 
 /* The collector is to notice that we have gone: if there is none, nobody would remove the session. */
 static void leave_current(enum mpl_membership next_membership)
 {
-    mpl_member_leave(&current, next_membership);
-    mpl_session_start_collector(&current, MPL_START_NOW);
+    if (current->is_behind)
+        mpl_unwritten_tell(current);
+    mpl_member_leave(current, next_membership);
+    mpl_session_start_collector(current, MPL_START_NOW);
     close_current();
 }
 
@@ -176,31 +185,33 @@ static void switch_to(struct mpl_entry *e)
 {
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
         leave_current(MPL_PROCESS_MEMBER);
-    current = next;
-    current.pipe_fd = -1;
-    /* The strings of the options lie in the struct itself. */
-    mpl_session_read_text(&current);
-    e->session = &current;
+    e->session->pipe_fd = -1;
+    mpl_session_read_text(e->session); /* its strings then lie in the struct itself */
+    /* In one step: another thread may fork now, and the child joins what it finds here. */
+    atomic_thread_fence(memory_order_release);
+    next = current;
+    current = e->session;
     mpl_member_adopt(e);
 }
 
 static int start_session(struct trial *t)
 {
-    struct mpl_entry e = {.session = &next};
-    int error = mpl_session_write_text(&next);
+    struct mpl_entry e = {.session = next};
+    int error = mpl_session_write_text(next);
     error = error ? error : mpl_session_create(&e, NULL);
     if (error)
         return error;
-    next.is_creator = true;
-    error = mpl_session_start_collector(&next, MPL_START_AND_WAIT);
+    next->is_creator = true;
+    next->is_exported = next->is_behind = false;
+    error = mpl_session_start_collector(next, MPL_START_AND_WAIT);
     if (error) {
         mpl_session_abandon(&e);
-        if (mpl_os_fd_is(next.control_fd, next.control_dev, next.control_ino))
-            close(next.control_fd);
-        mpl_dir_delete(next.dir);
+        if (mpl_os_fd_is(next->control_fd, next->control_dev, next->control_ino))
+            close(next->control_fd);
+        mpl_dir_delete(next->dir);
         return error;
     }
-    bool is_write_mode = next.options.o.file_mode && strcmp(next.options.o.file_mode, "w") == 0;
+    bool is_write_mode = next->options.o.file_mode && strcmp(next->options.o.file_mode, "w") == 0;
     if (is_write_mode && t->is_open && t->file.is_regular)
         error = mpl_file_truncate(&t->file);
     if (error) {
@@ -211,37 +222,40 @@ static int start_session(struct trial *t)
     return 0;
 }
 
-/* `next.options` are resolved. Writes out what was logged before, since it must not come after what is logged next. */
+/* `next->options` are resolved. Writes out what was logged before, since it must not come after what is logged next. */
 static int set_up_new(void)
 {
     struct trial t;
-    if (mpl_spawn_find_helper(next.options.o.helper, helper_path, sizeof helper_path) == 0)
-        next.options.o.helper = helper_path;
-    else if (next.options.o.helper)
+    next->no_helper[0] = '\0';
+    if (mpl_spawn_find_helper(next->options.o.helper, helper_path, sizeof helper_path) == 0)
+        next->options.o.helper = helper_path;
+    else if (next->options.o.helper)
         return -EINVAL; /* named, but not there: that is a mistake, and mpl_error_text says so */
-    int error = check_output(&next.options.o);
-    error = error ? error : open_log_file(&t, &next.options.o);
+    else
+        strcpy(next->no_helper, mpl_error_text()); /* as long at most; sentences of what comes now go over it */
+    int error = check_output(&next->options.o);
+    error = error ? error : open_log_file(&t, &next->options.o);
     if (error)
         return error;
-    mpl_recover_before(next.options.o.log_file, &next.options, &current); /* before file_mode "w" empties the file */
+    mpl_recover_before(next->options.o.log_file, &next->options, current); /* before file_mode "w" empties the file */
     error = start_session(&t);
     close_log_file(&t, error != 0);
     if (!error)
-        mpl_logger_set_level(mpl_logger_get(NULL), current.options.o.level);
+        mpl_logger_set_level(mpl_logger_get(NULL), current->options.o.level);
     return error;
 }
 
 static int set_up_default(void)
 {
-    int error = mpl_options_resolve(&next.options, NULL, true);
+    int error = mpl_options_resolve(&next->options, NULL, true);
     error = error ? error : set_up_new();
-    current.is_creator = !error;
+    current->is_creator = !error;
     return error;
 }
 
 static int join_inherited(void)
 {
-    struct mpl_entry e = {.session = &current};
+    struct mpl_entry e = {.session = current};
     int error = mpl_session_join_or_create(&e);
     if (error)
         return error;
@@ -257,9 +271,9 @@ static bool has_inherited(void)
 {
     switch (mpl_process_membership()) {
     case MPL_PROCESS_MEMBER:
-    case MPL_PROCESS_INHERITED: return !current.is_creator;
-    case MPL_PROCESS_DETACHED: return !current.is_creator && current.dir[0];
-    default: return mpl_session_find(&current, true);
+    case MPL_PROCESS_INHERITED: return !current->is_creator;
+    case MPL_PROCESS_DETACHED: return !current->is_creator && current->dir[0];
+    default: return mpl_session_find(current, true);
     }
 }
 
@@ -267,39 +281,39 @@ static bool has_inherited(void)
  * options, shares its file. */
 static int set_up_apart(void)
 {
-    mpl_complain("session %s cannot be joined, this process has one of its own: %s", current.dir, mpl_error_text());
-    memcpy(next.text, current.text, sizeof next.text);
-    int error = mpl_session_read_text(&next);
-    next.options.o.file_mode = "a";
+    mpl_complain("session %s cannot be joined, this process has one of its own: %s", current->dir, mpl_error_text());
+    memcpy(next->text, current->text, sizeof next->text);
+    int error = mpl_session_read_text(next);
+    next->options.o.file_mode = "a";
     error = error ? error : set_up_new();
-    current.is_creator = !error;
+    current->is_creator = !error;
     return error ? set_up_default() : 0;
 }
 
 static int set_up(const struct mplog_options *o)
 {
-    int error = mpl_options_resolve(&next.options, o, true);
+    int error = mpl_options_resolve(&next->options, o, true);
     if (error)
         return error;
-    if (has_inherited() && is_served_by(&next.options, &current))
+    if (has_inherited() && is_served_by(&next->options, current))
         return mpl_process_membership() == MPL_PROCESS_MEMBER ? 0 : join_inherited();
-    if (mpl_process_membership() == MPL_PROCESS_MEMBER && current.is_creator &&
-        mpl_options_equal(&next.options, &current.options))
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER && current->is_creator &&
+        mpl_options_equal(&next->options, &current->options))
         return 0;
     return set_up_new();
 }
 
 /* Why a session that wants a helper has none; said once, in the log. Not under the process's lock. */
-static void tell_of_thread(const char *reason)
+static void tell_of_thread(void)
 {
-    char line[640];
+    char line[MPL_ERROR_MAX + 128];
     struct mpl_text t = {line, 0, sizeof line};
-    const char *collector = current.options.o.collector;
+    const char *collector = current->options.o.collector;
     if (atomic_load(&mpl_process.control->head.collector_kind) != MPL_COLLECTOR_THREAD ||
         (collector && strcmp(collector, "thread") == 0))
         return;
     mpl_text_printf(&t, "no helper process could be started, a thread of this process writes the log: %s",
-                    reason[0] ? reason : "it did not come up");
+                    current->no_helper);
     mpl_log_text(&mpl_logger_get("mplog")->public, MPLOG_WARNING,
                  (struct mpl_str){line, t.len < t.cap ? t.len : t.cap});
 }
@@ -312,13 +326,14 @@ int mpl_session_setup(const struct mplog_options *o)
     if (!mpl_process_lock())
         return mpl_fail(EDEADLK, "set-up: called from a signal handler inside mplog, or out of memory");
     mpl_error_clear();
+    mpl_stderr_note();
     int error = set_up(o);
-    bool is_new = !error && current.is_creator && !current.is_exported;
+    bool is_new = !error && current->is_creator && !current->is_exported;
     if (is_new)
-        mpl_session_export(&current);
+        mpl_session_export(current);
     mpl_process_unlock();
     if (is_new)
-        tell_of_thread(mpl_error_text());
+        tell_of_thread();
     return error;
 }
 
@@ -331,8 +346,8 @@ int mpl_session_join_only(bool asks_parents)
         error = 0;
     } else if (mpl_process_membership() == MPL_PROCESS_INHERITED) {
         error = join_inherited();
-    } else if (mpl_session_find(&current, asks_parents)) {
-        struct mpl_entry e = {.session = &current};
+    } else if (mpl_session_find(current, asks_parents)) {
+        struct mpl_entry e = {.session = current};
         error = mpl_session_join(&e);
         if (!error) {
             mpl_member_adopt(&e);
@@ -343,7 +358,7 @@ int mpl_session_join_only(bool asks_parents)
     return error;
 }
 
-const struct mplog_options *mpl_session_options(void) { return mpl_session_is_setup() ? &current.options.o : NULL; }
+const struct mplog_options *mpl_session_options(void) { return mpl_session_is_setup() ? &current->options.o : NULL; }
 
 int mpl_session_add_sink(const struct mplog_options *o, uint32_t *index)
 {
@@ -355,7 +370,7 @@ int mpl_session_add_sink(const struct mplog_options *o, uint32_t *index)
         return -EDEADLK;
     error = mpl_options_resolve(&options, o, false);
     error = error ? error : check_output(&options.o);
-    error = error ? error : mpl_sinks_add(&current, &options, index);
+    error = error ? error : mpl_sinks_add(current, &options, index);
     mpl_process_unlock();
     return error;
 }
@@ -381,10 +396,9 @@ static bool need_collector_locked(void)
     return is_member;
 }
 
-int mpl_session_flush(int timeout_ms)
+/* Without a sentence. */
+static int wait_until_written(int timeout_ms)
 {
-    if (timeout_ms < 0)
-        timeout_ms = EXIT_WAIT_MS;
     if (!mpl_process_lock())
         return -EDEADLK;
     bool is_member = mpl_process_membership() == MPL_PROCESS_MEMBER;
@@ -401,7 +415,7 @@ int mpl_session_flush(int timeout_ms)
     while (!mpl_wake_is_flushed(c, stamp)) {
         spent_ns = mpl_clock_monotonic_ns() - begin_ns;
         if (spent_ns >= limit_ns)
-            return mpl_fail(ETIMEDOUT, "flush: not everything was written within %d ms", timeout_ms);
+            return -ETIMEDOUT;
         uint64_t left_ns = limit_ns - spent_ns;
         bool is_awake = mpl_wake_flush_wait(c, stamp, left_ns < FLUSH_LOOK_NS ? left_ns : FLUSH_LOOK_NS);
         if ((!is_awake || !is_first) && !need_collector_locked())
@@ -411,14 +425,38 @@ int mpl_session_flush(int timeout_ms)
         is_first = false;
     }
     /* Partner: say_how_far in collector/pass.c, which stores it before the mark that ended the wait. */
-    if (atomic_load(&c->head.given_up_files) > 0)
-        return mpl_fail(EIO, "flush: a file of the session cannot be written; what it should have waits or is lost");
-    return 0;
+    return atomic_load(&c->head.given_up_files) > 0 ? -EIO : 0;
+}
+
+static int flush(int timeout_ms)
+{
+    int error = wait_until_written(timeout_ms);
+    if (mpl_process_lock()) {
+        current->is_behind = error == -EIO || error == -ETIMEDOUT;
+        mpl_process_unlock();
+    }
+    return error;
+}
+
+int mpl_session_flush(int timeout_ms)
+{
+    char text[MPL_ERROR_MAX];
+    struct mpl_text t = {text, 0, sizeof text};
+    timeout_ms = timeout_ms < 0 ? EXIT_WAIT_MS : timeout_ms;
+    int error = flush(timeout_ms);
+    if (!error || !mpl_process_lock())
+        return error;
+    if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+        mpl_unwritten_describe(current, &t);
+    mpl_process_unlock();
+    mpl_text_cstr(&t);
+    return error == -EIO ? mpl_fail(EIO, "flush: %s", text)
+                         : mpl_fail(-error, "flush: not everything was written within %d ms: %s", timeout_ms, text);
 }
 
 void mpl_session_shutdown(void)
 {
-    mpl_session_flush(EXIT_WAIT_MS);
+    flush(EXIT_WAIT_MS);
     if (!mpl_process_lock())
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
@@ -432,7 +470,7 @@ int mpl_session_set_level(const char *name, int level)
     if (!mpl_process_lock())
         return -EDEADLK;
     int error = mpl_process_membership() == MPL_PROCESS_MEMBER
-                    ? mpl_control_set_override(mpl_process.control, current.control_fd, name, level)
+                    ? mpl_control_set_override(mpl_process.control, current->control_fd, name, level)
                     : mpl_fail(ENOTCONN, "session level of %s: this process is not in a session", name);
     if (!error)
         mpl_logger_refresh_all();
@@ -452,10 +490,14 @@ void mpl_session_wait_at_exit(void)
         mpl_session_shutdown(); /* threads end with their processes: with the last of them, the session must */
         return;
     }
-    mpl_session_flush(EXIT_WAIT_MS);
-    if (mpl_process_lock()) { /* a collector that was killed with nothing left to write has left the session behind */
-        if (mpl_process_membership() == MPL_PROCESS_MEMBER)
-            mpl_session_start_collector(&current, MPL_START_NOW);
+    flush(EXIT_WAIT_MS);
+    if (mpl_process_lock()) {
+        if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
+            if (current->is_behind)
+                mpl_unwritten_tell(current);
+            /* One that was killed with nothing left to write has left the session behind. */
+            mpl_session_start_collector(current, MPL_START_NOW);
+        }
         mpl_process_unlock();
     }
 }

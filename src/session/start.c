@@ -143,11 +143,22 @@ static bool is_helper_useful(const struct mpl_session *s, struct mpl_control *c)
     return wants_helper(&s->options) && !mpl_control_is_helper_doomed(c, mpl_clock_monotonic_ns(), deaths_max());
 }
 
+static void note_failure(struct mpl_session *s, pid_t pid)
+{
+    char reason[128];
+    struct mpl_text t = {s->no_helper, 0, sizeof s->no_helper};
+    mpl_text_printf(&t, "helper: %s: %s", s->options.o.helper,
+                    pid < 0 ? mpl_errno_text(-pid, reason, sizeof reason) : "it did not come up");
+    mpl_text_cstr(&t);
+}
+
 static int start(struct mpl_session *s, struct mpl_control *c, enum mpl_start how)
 {
     pid_t pid = is_helper_useful(s, c) ? spawn_helper(s) : -ENOENT;
     if (pid >= 0 && (how != MPL_START_AND_WAIT || wait_until_ready(s, c, pid)))
         return 0;
+    if (how == MPL_START_AND_WAIT && wants_helper(&s->options))
+        note_failure(s, pid);
     if (how == MPL_START_HELPER || mpl_crash_is_underway())
         return -EAGAIN;
     /* It cannot be executed, or it did not come up. */

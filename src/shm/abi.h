@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 /* Raised by every change of this file. Members and collector of one session must agree on it. */
-#define MPL_ABI_VERSION 5u
+#define MPL_ABI_VERSION 6u
 
 #define MPL_CONTROL_MAGIC 0x4c504d43u /* "CMPL" */
 #define MPL_SEGMENT_MAGIC 0x4c504d53u /* "SMPL" */
@@ -191,6 +191,10 @@ struct mpl_control_head {
     _Atomic uint32_t flush_word; /* futex; the collector adds 1 when one of the first two has moved past the third */
     _Atomic uint32_t given_up_files; /* that cannot be written, and are not waited for: what the first says leaves them
                                         out. Stored before it */
+    _Atomic uint64_t told; /* who has said at its end what waits: bits 0-31 when, in seconds of CLOCK_MONOTONIC, 32-63
+                              on which stderr; by compare-and-swap (session/unwritten.c) */
+    _Atomic uint32_t failure[MPL_SINKS_MAX]; /* errno of a file that cannot be written just now; 0: it can. Collector,
+                                                in each pass; read by who tells what was not written */
 
     alignas(MPL_CACHE_LINE) _Atomic uint64_t batch_seq; /* batches decided. This store (release; acquire by successors)
                                                            is the moment at which a batch becomes fact */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -90,7 +91,9 @@ static int add_def_extent(struct mpl_segment_writer *w, uint64_t data_bytes_leas
     /* Partner: next_extent in collector/view.c; the extent's header is complete when the link shows it. */
     atomic_store_explicit(w->def_count ? &w->def[w->def_count - 1].extent->next_offset : &w->head->first_def_offset,
                           offset, memory_order_release);
-    w->def[w->def_count++] = (struct mpl_def_map){e, bytes};
+    w->def[w->def_count] = (struct mpl_def_map){e, bytes};
+    atomic_thread_fence(memory_order_release); /* a child that is forked now finds what it counts */
+    w->def_count++;
     return 0;
 }
 

@@ -331,5 +331,24 @@ sys.keep = keep
     true(len([line for line in lines if " del " in line]) in (1, 2), lines)
 
 
+@test
+def an_exit_that_cannot_write_the_log_says_so():
+    """Whatever Python's sys.stderr is by then."""
+    _, err, _ = program("""
+import io
+os.mkdir("log")
+setup(log_file="log/app.log", block_timeout_ms=200)
+get_logger("a").info("first")
+assert mplog.flush()
+os.rename("log", "moved")
+for i in range(3):
+    get_logger("a").info("waits %d", i)
+assert not mplog.flush()
+sys.stderr = io.StringIO()
+""", err=None)
+    true(": cannot be written: No such file or directory; 3 records wait; once that is possible, " in err, err)
+    equal(err.count("\n"), 1)
+
+
 if __name__ == "__main__":
     sys.exit(support.main())

@@ -3,9 +3,12 @@
 else a thread, else stderr, with a line that says why; the program runs on."""
 import errno
 import os
+import re
 import shutil
+import struct
 import subprocess
 
+from cases_recover import forget_round, leave_backlog
 from support import Skip, check
 
 LINES = 100
@@ -80,7 +83,29 @@ def helper_that_cannot_be_executed_is_replaced_by_a_thread(t):
     program = t.start(t.bench.deny, errno.EPERM, "eventfd2", *t.options()).wait()
     log = t.read_log()
     check(program.values()["rc"] == "0" and log.count("line ") == LINES, log[:300])
-    check(log.count("no helper process could be started, a thread of this process writes the log") == 1, log[:300])
+    check(log.count("no helper process could be started, a thread of this process writes the log: "
+                    f"helper: {broken}: Exec format error\n") == 1, log[:300])
+
+
+def missing_helper_is_told_with_its_own_reason(t):
+    """Not with that of what the set-up has met besides: a session of another version that was left behind."""
+    leave_backlog(t, 10)
+    session = t.sessions()[0]
+    with open(os.path.join(session, "control"), "r+b") as f:
+        f.seek(4)
+        f.write(struct.pack("<I", 999))
+    forget_round(t)
+    alone = os.path.join(t.dir, "alone")  # no helper lies beside it
+    shutil.copy(t.bench.producer, alone)
+    env = {key: value for key, value in t.env.items() if key != "MPLOG_HELPER"}
+    t.start(alone, "--tally", t.tally_path, "--records", 10, *t.options(), env=env).wait()
+    told = re.findall(r"no helper process could be started, .* writes the log: (.*)", t.read_log())
+    if not told:
+        raise Skip("an mplog is installed on this machine")
+    check(len(told) == 1 and told[0].startswith("helper: the mplog command is not beside the library"), told)
+    t.wait_until_gone()
+    shutil.rmtree(session)
+    os.rmdir(os.path.dirname(session))
 
 
 def run_zero(t, mounts):
@@ -109,5 +134,5 @@ def read_only_file_systems_leave_stderr(t):
 CASES = (
     missing_shared_memory_is_replaced_by_another_directory, read_only_file_systems_leave_stderr,
     refused_system_calls_harm_nobody, few_descriptors_harm_nobody, user_without_processes_logs_all_the_same,
-    helper_that_cannot_be_executed_is_replaced_by_a_thread,
+    helper_that_cannot_be_executed_is_replaced_by_a_thread, missing_helper_is_told_with_its_own_reason,
 )

@@ -21,6 +21,7 @@
 #include "talk.h"
 
 #define ORPHAN_SLEEP_MS 300
+#define HOLD_LOOK_MS 10
 #define SIBLINGS_AT_ONCE 32 /* of a storm: enough to overlap, few enough for a small machine */
 #define THREADS_MAX 10240
 
@@ -59,7 +60,7 @@ static const struct {
     NUMBER("--huge-every", huge_every),       /* every Nth message has HUGE bytes */
     NUMBER("--rate", rate),                   /* messages a second and thread; 0: as fast as possible */
     NUMBER("--delay-ms", delay_ms),           /* before the first message */
-    NUMBER("--hold-ms", hold_ms),             /* after the last */
+    NUMBER("--hold-ms", hold_ms),             /* after the last, at most: the test may say that it is enough */
     NUMBER("--grandchildren", grandchildren), /* of each process, logging as much as a thread */
     NUMBER("--storm", storm),                 /* children that the process forks while its threads log ... */
     NUMBER("--storm-records", storm_records), /* ... and how much each of them logs */
@@ -239,6 +240,12 @@ static void detach(void)
 
 static bool spawn(void);
 
+static void hold(void)
+{
+    for (long ms = 0; ms < o.hold_ms && !(tallies && atomic_load(&tallies->must_stop) > 1); ms += HOLD_LOOK_MS)
+        talk_sleep_ms(o.hold_ms - ms < HOLD_LOOK_MS ? o.hold_ms - ms : HOLD_LOOK_MS);
+}
+
 static bool run_process(int process)
 {
     if (o.detach)
@@ -248,7 +255,7 @@ static bool run_process(int process)
     talk_sleep_ms(o.delay_ms);
     bool is_good = run_threads(process);
     is_good = have_grandchildren(process) && is_good;
-    talk_sleep_ms(o.hold_ms);
+    hold();
     if (o.shutdown)
         mplog_shutdown_logging();
     return is_good;

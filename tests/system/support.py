@@ -239,10 +239,11 @@ class Test:
     def slowest(self):
         return max(slowest for _, slowest in self.tallies().values())
 
-    def tell_producers_to_stop(self):
+    def tell_producers_to_stop(self, and_end=False):
+        """Those that log until they are told; with `and_end` all, also those that wait after the last call."""
         with open(self.tally_path, "r+b") as f:
             f.seek(8)
-            f.write(struct.pack("<Q", 1))
+            f.write(struct.pack("<Q", 2 if and_end else 1))
 
     def wait_for_calls(self, count, seconds=10):
         wait_until(lambda: self.returned() >= count, seconds, f"{count} log calls")

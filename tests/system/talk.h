@@ -29,7 +29,7 @@ struct tally {
 
 struct tallies {
     _Atomic uint64_t used;
-    _Atomic uint64_t must_stop; /* the test says: enough */
+    _Atomic uint64_t must_stop; /* the test says: enough; 2: of waiting after the last call, too */
     uint64_t reserved[6];
     struct tally entry[TALLIES_MAX];
 };

@@ -16,8 +16,8 @@ from support import check, wait_until
 
 # Lines of our own that may be there: the second where a helper is killed before the set-up has seen it serve.
 EXPECTED = re.compile(r"WARNING +mplog \[[^]]*\] (?:\d+ records? of a session that ended at .* (?:was|were) recovered|"
-                      r"no helper process could be started, a thread of this process writes the log: it did not "
-                      r"come up)")
+                      r"no helper process could be started, a thread of this process writes the log: helper: \S+: "
+                      r"it did not come up)")
 GONE_WITHIN = 10  # s: a helper that was being stepped, on a busy machine
 
 ROTATING = {"max_bytes": 300, "backup_count": 1000}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "api.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -163,6 +164,58 @@ static void warnings_after_shutdown_go_to_stderr_rendered(void)
     CHECK_TEXT(text, n, expected);
 }
 
+static _Atomic int has_ended;
+
+static void *change_names(void *name)
+{
+    while (!has_ended)
+        mplog_set_process_name(name);
+    return NULL;
+}
+
+static char long_message[40001];
+
+static void *say_two_things(void *arg)
+{
+    mplog_info(mplog_get_logger("names"), "%s", "short");
+    mplog_info(mplog_get_logger("names"), "%s", long_message); /* in a larger ring */
+    return arg;
+}
+
+/* Another name makes every thread look again what it is; a call that is just beginning must not give up for that. */
+static void names_that_change_all_the_time_cost_no_record(void)
+{
+    enum { THREADS = 200 };
+    pthread_t namer[2], thread;
+    struct mplog_options o = MPLOG_OPTIONS_INIT;
+    memset(long_message, 'x', sizeof long_message - 1);
+    o.log_file = path;
+    o.file_mode = "w";
+    o.log_to_stderr = false;
+    o.collector = "thread";
+    o.format_string = "%(message)s";
+    CHECK_INT(mplog_setup_logging(&o), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(pthread_create(&namer[i], NULL, change_names, i ? "one" : "other"), 0);
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&thread, NULL, say_two_things, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    has_ended = 1;
+    for (int i = 0; i < 2; i++)
+        pthread_join(namer[i], NULL);
+    mplog_shutdown_logging();
+    int count_short = 0, count_long = 0;
+    static char line[sizeof long_message + 100];
+    FILE *f = fopen(path, "r");
+    while (fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\n")] = '\0';
+        count_short += strcmp(line, "short") == 0;
+        count_long += strcmp(line, long_message) == 0;
+    }
+    fclose(f);
+    CHECK_INT(count_short, THREADS);
+    CHECK_INT(count_long, THREADS);
+}
+
 static void reason_is_said_however_long_the_path_is(void)
 {
     static char long_path[3000] = "/tmp/";
@@ -211,6 +264,7 @@ int main(void)
         TEST_CASE(every_macro_gives_the_text_it_says),
         TEST_CASE(strings_of_all_lengths_and_places_are_copied_whole),
         TEST_CASE(flush_says_whether_all_is_in_the_file),
+        TEST_CASE(names_that_change_all_the_time_cost_no_record),
         TEST_CASE(warnings_after_shutdown_go_to_stderr_rendered),
     };
     int fd = mkstemp(path);

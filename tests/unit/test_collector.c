@@ -397,7 +397,7 @@ static void first_batch_that_is_not_decided_is_forgotten(void)
         hand_begin(&o);
         mplog_info(logger(), "one");
         struct mpl_ring *ring = own()->ring;
-        struct mpl_segment *segment = mpl_process.segment.head;
+        struct mpl_segment *segment = mpl_process.segment->head;
         atomic_store(&segment->lost[MPL_LOST_NESTED], 7);
         ring->progress[0].read_pos = atomic_load(&ring->write_pos);
         segment->progress[0].lost_reported[MPL_LOST_NESTED] = 7;

@@ -33,7 +33,7 @@ static void definition_that_lies_is_not_followed(void)
     struct mplog_options o = hand_options();
     hand_begin(&o);
     mplog_info(logger(), "%s", "text");
-    struct mpl_def_extent *e = mpl_process.segment.def[0].extent;
+    struct mpl_def_extent *e = mpl_process.segment->def[0].extent;
     struct mpl_def *def = (struct mpl_def *)(void *)(e + 1);
     def->text_len = 0xffffff00;
     hand_pass();
