@@ -2,8 +2,9 @@
 """What a mutant is: a mistake that somebody might make in the code, and the tests that must fail with it.
 
 `faults`: rows of docs/faults.md, a number or several. `find` stands once in `file`, and `replace` takes its place.
-`tests`: named as in that table, a bare name for tests/system, `unit:`, `py:`, or `torture:` and a part of tools/torture;
-each of them must fail. `hangs`: a test that does not end is one that fails.
+`tests`: named as in that table, a bare name for tests/system, `unit:`, `py:`, or `torture:` with a part of
+tools/torture and perhaps `#` and an item of it; each of them must fail. `hangs`: a test that does not end is one that
+fails. `more`: further (file, find, replace), where several guards stand behind each other and each alone is enough.
 """
 import collections
 import functools
@@ -12,18 +13,24 @@ import os
 import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FIELDS = "name faults file find replace tests hangs"
+FIELDS = "name faults edits tests hangs"
 
 
 class Mutant(collections.namedtuple("Mutant", FIELDS)):
-    def __new__(cls, faults, name, file, find, replace, *tests, hangs=False):
+    def __new__(cls, faults, name, file, find, replace, *tests, hangs=False, more=()):
         rows = (faults,) if isinstance(faults, int) else tuple(faults)
-        return super().__new__(cls, name, rows, file, find, replace, tests, hangs)
+        return super().__new__(cls, name, rows, ((file, find, replace), *more), tests, hangs)
 
-    def applied_to(self, text):
-        if text.count(self.find) != 1:
-            raise ValueError(f"{self.name}: its text stands {text.count(self.find)} times in {self.file}")
-        return text.replace(self.find, self.replace)
+    def applied(self, root):
+        """path -> text, of all files that it changes."""
+        changed = {}
+        for file, find, replace in self.edits:
+            path = os.path.join(root, file)
+            text = changed.get(path) or read(path)
+            if text.count(find) != 1:
+                raise ValueError(f"its text stands {text.count(find)} times in {file}: {find[:60]!r}")
+            changed[path] = text.replace(find, replace)
+        return changed
 
 
 def read(path):

@@ -49,9 +49,9 @@ def stale_mutants(table):
     """Those that could not be planted, or whose row or tests do not name each other."""
     shown, wrong = {number: shown for number, shown, _ in table}, []
     for m in mutant_table.MUTANTS:
-        tests = [test.rpartition(":")[2] for test in m.tests]
+        tests = [test.partition("#")[0].rpartition(":")[2] for test in m.tests]
         try:
-            m.applied_to(mutants.read(os.path.join(ROOT, m.file)))
+            m.applied(ROOT)
             for test in m.tests:
                 mutants.program_of(test)
         except (OSError, ValueError) as e:
@@ -69,7 +69,7 @@ def main():
     wrong = [n for n in set(range(1, FAULTS + 1)) | set(numbers) if numbers.count(n) != 1]
     unknown = [f"{number}: {name}" for number, shown in table for name in NAME.findall(shown) if name not in words]
     bare = [number for number, shown in table if not NAME.search(shown) and "**no test yet**" not in shown]
-    unproved = [] and [number for number, shown, cell in full_table if not cell and "**no test yet**" not in shown]
+    unproved = [number for number, shown, cell in full_table if not cell and "**no test yet**" not in shown]
     results = (("each_fault_has_one_row", wrong), ("tests_that_are_named_exist", unknown),
                ("rows_without_a_test_say_so", bare), ("mutants_stand_in_their_rows", misplaced_mutants(full_table)),
                ("mutants_fit_the_sources_and_their_rows", stale_mutants(full_table)),
