@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := all
-.PHONY: all python wheel demo test hosts lint asan tsan musl arm64 fuzz bench torture install clean
+.PHONY: all python wheel demo test hosts lint asan tsan musl arm64 fuzz bench torture mutants install clean
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -109,6 +109,13 @@ torture:
 	@tools/configure $(BUILD) --prefix='$(PREFIX)'
 	@ninja -C $(BUILD) --quiet
 	@tools/torture $(BUILD) $(TORTURE)
+
+# Mistakes planted in a copy of the code, one after the other: its tests must find each. MUTANTS="--only 19", --list.
+MUTANTS ?=
+mutants:
+	@$(call need,to build and test mplog,$(BUILD_TOOLS) $(TEST_TOOLS) unshare:util-linux)
+	@tools/need-headers /usr/bin/python3 python3-dev
+	@tools/mutants $(BUILD) $(MUTANTS)
 
 bench: all
 	@$(call need,to compare mplog with other loggers,$(PEERS)) || true

@@ -2,7 +2,8 @@
 """What the Python tests share: TAP, programs run in folders of their own, and what must not be left behind.
 
 Each test is a plain script: python3.X tests/python/test_NAME.py FOLDER [--long], where FOLDER/mplog is the package
-built for that Python. It prints TAP and ends with status 1 if a check failed.
+built for that Python. It prints TAP and ends with status 1 if a check failed. TEST_ONLY=name: that
+case, or the cases of that function, alone.
 """
 import os
 import shutil
@@ -16,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 IS_LONG = "--long" in sys.argv  # more of everything
 TIMEOUT_S = 60
+ONLY = os.environ.get("TEST_ONLY")
 SLOW_S = 1  # tests that take longer say so
 
 _cases = []
@@ -49,6 +51,8 @@ def main():
     print("1..%d" % len(_cases), flush=True)
     failures = 0
     for number, (name, function, args) in enumerate(_cases, 1):
+        if ONLY and ONLY not in (name, function.__name__):
+            continue  # the plan stays: who takes one case for all of them is told
         begin = time.monotonic()
         try:
             function(*args)

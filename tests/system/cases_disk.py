@@ -442,6 +442,7 @@ def permissions_that_are_taken_away_are_waited_for(t):
     check(grown > 40_000, "it was rotated all the same:", grown)
     os.chmod(t.log_dir, 0)
     t.wait_for_calls(t.returned() + 500)
+    wait_for_all_in(t, [])
     os.chmod(t.log_dir, 0o700)
     time.sleep(1.1)
     t.wait_for_calls(t.returned() + 1000)

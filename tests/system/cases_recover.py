@@ -14,6 +14,7 @@ from support import Skip, check, files_below, processes_naming, wait_until
 RECOVERED = re.compile(r"WARNING +mplog \[[^]]*\] (\d+) records? of a session that ended at "
                        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:was|were) recovered\n")
 BOOT_ID_AT = 8 + 8 + 40  # of struct mpl_control_head: magic, version, size, session id
+JOINING = 1  # MPL_SLOT_JOINING of src/shm/abi.h
 OLD = 60  # seconds: what is incomplete for so long is nobody's work
 
 
@@ -313,9 +314,10 @@ def member_that_was_killed_in_a_living_session_is_left_to_it(t):
 # ---- boots, pids, namespaces ----
 
 def session_of_an_earlier_boot_has_no_living_process(t):
-    leave_backlog(t, 500)
+    """Also where a pid is somebody's again: of members, and of one, the starter, that was just joining."""
+    leave_backlog(t, 500, "--processes", 1)
     control = os.path.join(t.sessions()[0], "control")
-    patch_slots(control, os.getpid(), start_time_of(os.getpid()))
+    patch_slots(control, os.getpid(), start_time_of(os.getpid()), first_state=JOINING)
     with open(control, "r+b") as f:
         f.seek(BOOT_ID_AT)
         f.write(b"01234567-89ab-cdef-0123-456789abcdef")
@@ -329,14 +331,17 @@ def start_time_of(pid):
         return int(f.read().rpartition(")")[2].split()[19])
 
 
-def patch_slots(control, pid, start_time):
-    """As if the pids of all members had been given to this process; struct mpl_slot lies at the end of the file."""
+def patch_slots(control, pid, start_time, first_state=None):
+    """As if the pids of all members had been given to this process; struct mpl_slot lies at the end of the file.
+    `first_state`: of the first one, instead of what it is."""
     size = os.path.getsize(control)
     with open(control, "r+b") as f:
         data = bytearray(f.read())
         for at in range(size - 4096 * 64, size, 64):
             word = struct.unpack_from("<Q", data, at)[0]
             if word & 0xff:
+                if first_state is not None:
+                    word, first_state = word & ~0xff | first_state, None
                 struct.pack_into("<QQQ", data, at, word & 0xffffffff | pid << 32,
                                  struct.unpack_from("<Q", data, at + 8)[0], start_time)
         f.seek(0)

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -226,6 +227,9 @@ static void set_up(void)
     talk_sinks = o.also ? 1u | 1u << index : 0;
 }
 
+/* The numbers up to here are a daemon's own, as in a server that opens its files then. */
+#define DAEMON_FDS 64
+
 /* As daemons do: nothing that was open stays open, whoever it belongs to. */
 static void detach(void)
 {
@@ -236,6 +240,18 @@ static void detach(void)
         close(fd);
     for (int fd = 0; fd < 3; fd++)
         open("/dev/null", O_RDWR);
+    while (memfd_create("daemon", 0) < DAEMON_FDS)
+        ;
+}
+
+/* A line that no test expects, if somebody has closed one of them, or written there. */
+static void check_daemon_fds(void)
+{
+    struct stat st;
+    for (int fd = 3; fd <= DAEMON_FDS; fd++) {
+        if (fstat(fd, &st) < 0 || st.st_size != 0)
+            mplog_error(mplog_get_logger("test"), "descriptor %d of the daemon was touched", fd);
+    }
 }
 
 static bool spawn(void);
@@ -255,6 +271,8 @@ static bool run_process(int process)
     talk_sleep_ms(o.delay_ms);
     bool is_good = run_threads(process);
     is_good = have_grandchildren(process) && is_good;
+    if (o.detach)
+        check_daemon_fds();
     hold();
     if (o.shutdown)
         mplog_shutdown_logging();

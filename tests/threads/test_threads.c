@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "../unit/harness.h"
+#include "producer/process.h"
 
 #define THREADS 6
 #define RECORDS 4000
+#define RING_BYTES (65536u + 4096u) /* of a thread, with its head */
 
 static char directory[] = "/tmp/mplog-threads-XXXXXX";
 static char log_path[64];
@@ -108,9 +110,14 @@ static void threads_at_once_all_records_arrive_in_order(void)
 static void threads_one_after_another_reuse_rings(void)
 {
     CHECK_INT(set_up(0), 0);
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 200; i++) {
         run_jobs(1, 5, 0);
+        if (i % 10 == 9)
+            mplog_flush(5000); /* now the rings before are free */
+    }
+    uint64_t bytes = mpl_process.segment.file_bytes;
     mplog_shutdown_logging();
+    CHECK(bytes < 50 * RING_BYTES);
     long lines = 0;
     FILE *f = fopen(log_path, "r");
     for (int c; (c = fgetc(f)) != EOF;)

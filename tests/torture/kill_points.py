@@ -30,6 +30,7 @@ PRODUCERS = {
     "set-up with collector thread": (("gate", "setup", "end", "t2"), {"collector": "thread"}),
     "first log call": (("setup", "gate", "t3", "end", "t2"), {}),
     "fast log call": (("setup", "t6", "gate", "t3", "end", "t2"), {}),
+    "short log call": (("setup", "s4", "gate", "s3", "end", "t2"), {}),
     "growing ring": (("setup", "t3", "g66000", "t1", "end", "t2"), {}),
     "long message": (("setup", "t3", "g20000", "t1", "end", "t2"), {}),
     "flush": (("setup", "t3", "gate", "flush", "end", "t2"), {}),

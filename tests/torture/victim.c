@@ -7,6 +7,7 @@
  *     setup, flush, shutdown    the public functions
  *     gate, end                 the tracer comes here, and has seen enough
  *     tN                        N short messages
+ *     sN                        N that are so short that they take the way of few words (producer/log.c)
  *     lN                        one with N bytes of filler
  *     gN                        the same, made before the tracer comes
  *     wait                      for the end of stdin
@@ -52,6 +53,20 @@ static void talk_short(struct talker *t, long count)
 {
     while (count-- > 0)
         talk(t, 20 + t->next % 30);
+}
+
+#define FEW_BYTES_MAX 32u /* of a text on that way */
+
+static void talk_few(struct talker *t, long count)
+{
+    for (; count > 0; count--) {
+        size_t len = numbered_format(t->buffer, t->name, t->next, t->next % 8);
+        t->buffer[len] = '\0';
+        if (len > FEW_BYTES_MAX)
+            abort();
+        mplog_info(t->logger, "%s", t->buffer);
+        atomic_store(&t->tally->returned, ++t->next);
+    }
 }
 
 /* Making it would take far more steps than logging it. */
@@ -105,6 +120,8 @@ static void obey(struct talker *t, const char *gate, const char *word)
         talk_slowly(t, strtol(word + 1, NULL, 10));
     else if (word[0] == 't')
         talk_short(t, strtol(word + 1, NULL, 10));
+    else if (word[0] == 's')
+        talk_few(t, strtol(word + 1, NULL, 10));
     else if (word[0] == 'g')
         talk_large_at_gate(t, gate, (uint32_t)strtoul(word + 1, NULL, 10));
     else if (word[0] == 'l')

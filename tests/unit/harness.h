@@ -64,12 +64,16 @@ static inline void test_fail(const char *file, int line, const char *format, ...
 
 #define CHECK_TEXT(actual, actual_len, expected) CHECK_BYTES(actual, actual_len, expected, strlen(expected))
 
+/* TEST_ONLY=name: that case alone. The plan stays that of the program: who takes one case for all of them is told. */
 static inline int test_run(const struct test_case *cases, size_t count)
 {
+    const char *only = getenv("TEST_ONLY");
     int failures = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..%zu\n", count);
     for (size_t i = 0; i < count; i++) {
+        if (only && strcmp(only, cases[i].name) != 0)
+            continue;
         test_has_failed = false;
         cases[i].run_fn();
         printf("%sok %zu - %s\n", test_has_failed ? "not " : "", i + 1, cases[i].name);

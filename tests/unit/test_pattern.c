@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 #include "base/level.h"
-#include "base/utf8.h"
+#include "harmless.h"
 #include "output/pattern.h"
 
 #define MIB ((size_t)1 << 20)
@@ -389,7 +389,7 @@ static void random_fields_in_strict_mode_make_one_clean_line(void)
             size_t from = test_random(&seed) % sizeof text;
             *texts[k] = (struct mpl_str){text + from, test_random(&seed) % (sizeof text - from)};
         }
-        CHECK(mpl_escape_is_clean(render_with(p, &r, MPL_ESCAPE_STRICT, NULL), MPL_ESCAPE_STRICT));
+        CHECK(is_one_harmless_line(render_with(p, &r, MPL_ESCAPE_STRICT, NULL)));
     }
     mpl_pattern_destroy(p);
 }

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Unlicense
+"""Rows 36 to 40, 47, 57 and 63 of docs/faults.md: sessions."""
+from mutant import Mutant
+
+MUTANTS = [
+    Mutant(36, "what_is_being_built_swept", "src/shm/dir.c",
+           "static bool is_unlocked(int dir_fd) { return flock(dir_fd, LOCK_EX | LOCK_NB) == 0; }",
+           "static bool is_unlocked(int dir_fd) { return dir_fd >= 0; }",
+           "incomplete_directories_are_removed"),
+    Mutant(36, "young_directories_swept", "src/shm/dir.c",
+           "    return age > LEFTOVER_AGE_S || age < -LEFTOVER_AGE_S; /*", "    return age >= -LEFTOVER_AGE_S; /*",
+           "incomplete_directories_are_removed"),
+    Mutant(36, "sessions_without_a_file_left", "src/session/recover.c",
+           "    if (is_stale && (is_wanted || !has_file))\n", "    if (is_stale && is_wanted)\n",
+           "session_without_a_file_is_removed_by_the_next_setup"),
+    Mutant(36, "removal_not_finished", "src/collector/life.c",
+           "        mpl_dir_retire(c->dir, c->control_dev, c->control_ino);\n"
+           "        note_end(life, true);\n",
+           "        note_end(life, true);\n",
+           "unit:removal_is_finished_by_the_next"),
+    Mutant(37, "segments_opened_by_name_each_time", "src/collector/view.c",
+           "    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd < limit.rlim_cur / 4;\n",
+           "    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd < 3;\n",
+           "directory_deleted_under_running_members_loses_nothing"),
+    Mutant(37, "session_that_was_deleted_not_made_again", "src/session/join.c",
+           "        else if (error != -ENOENT)\n"
+           "            return error;\n",
+           "        else\n"
+           "            return error;\n",
+           "directory_deleted_under_running_members_loses_nothing"),
+    Mutant(38, "pid_and_its_time_believed", "src/shm/alive.c",
+           "    return has_pid && mpl_alive_has_mapped(dir, serial, pid);\n",
+           "    return has_pid && (slot->start_time == mpl_os_start_time(pid) || mpl_alive_has_mapped(dir, "
+           "serial, pid));\n",
+           "pid_that_was_given_to_another_process_is_not_a_member"),
+    Mutant(39, "pid_of_another_namespace_compared", "src/shm/alive.c",
+           "    if (holder > 0 || holder == MPL_ALIVE_UNSEEN)\n",
+           "    if (holder == pid || holder == MPL_ALIVE_UNSEEN)\n",
+           "living_pid_namespace_is_not_touched_from_outside"),
+    Mutant(40, "segment_opened_by_its_path_to_grow", "src/shm/segment.c",
+           "    if (mpl_os_fd_is(w->fd, w->dev, w->ino))\n"
+           "        return w->fd;\n"
+           "    w->fd = -1;\n",
+           "    if (!w->last_ring && mpl_os_fd_is(w->fd, w->dev, w->ino))\n"
+           "        return w->fd;\n"
+           "    w->fd = -1;\n",
+           "program_that_gives_up_its_rights_logs_on"),
+    Mutant(47, "version_not_looked_at", "src/shm/control.c",
+           "    if (first.abi_version != MPL_ABI_VERSION)\n", "    if (first.abi_version == 0)\n",
+           "session_of_another_version_is_named", "member_of_another_version_is_refused_and_others_go_on"),
+    Mutant(47, "who_cannot_join_has_no_log", "src/session/setup.c",
+           "        return is_new ? set_up_apart() : error;\n",
+           "        return is_new && !error ? set_up_apart() : error;\n",
+           "member_of_another_version_is_refused_and_others_go_on"),
+    Mutant(57, "parents_not_asked", "src/session/find.c",
+           "    if (find_in_environment(s) || (asks_parents && find_at_parents(s)))\n",
+           "    if (find_in_environment(s) || (asks_parents && getppid() == 0 && find_at_parents(s)))\n",
+           "program_started_without_environment_joins"),
+    Mutant(57, "parent_alone_asked", "src/session/find.c",
+           "#define GENERATIONS_MAX 64 /*", "#define GENERATIONS_MAX 1 /*",
+           "program_started_by_a_shell_without_environment_joins"),
+    Mutant(57, "session_not_in_the_environment", "src/session/setup.c",
+           "    bool is_new = !error && current.is_creator && !current.is_exported;\n"
+           "    if (is_new)\n"
+           "        mpl_session_export(&current);\n",
+           "    bool is_new = !error && current.is_creator && !current.is_exported;\n",
+           "program_whose_parents_have_gone_joins"),
+    Mutant(63, "threads_inside_not_waited_for", "src/producer/producer.c",
+           "    bool is_quiet = mpl_os_membarrier_private() && wait_until_quiet();\n",
+           "    bool is_quiet = mpl_os_membarrier_private() || wait_until_quiet();\n",
+           "change_of_file_under_load_loses_nothing"),
+    Mutant(63, "session_that_was_left_not_looked_after", "src/session/setup.c",
+           "    mpl_member_leave(&current, next_membership);\n", "    mpl_process_set_membership(next_membership);\n",
+           "change_of_file_under_load_loses_nothing"),
+    Mutant(63, "set_up_in_a_child_not_told_from_a_first_one", "python/mplog/_setup.py",
+           "        if _is_child() and _join(True) and _has_set_up():\n",
+           "        if _is_inheriting() and _join(True) and _has_set_up():\n",
+           "py:a_later_set_up_in_a_child_is_ignored"),
+]
