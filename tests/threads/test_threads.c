@@ -115,7 +115,7 @@ static void threads_one_after_another_reuse_rings(void)
         if (i % 10 == 9)
             mplog_flush(5000); /* now the rings before are free */
     }
-    uint64_t bytes = mpl_process.segment.file_bytes;
+    uint64_t bytes = mpl_process.segment->file_bytes;
     mplog_shutdown_logging();
     CHECK(bytes < 50 * RING_BYTES);
     long lines = 0;
