@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Unlicense */
 #include "session/unwritten.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -55,9 +56,13 @@ static void find(const struct mpl_look *l, struct unwritten *u)
 static void describe(const struct unwritten *u, struct mpl_text *t)
 {
     char reason[128];
-    if (u->error) {
+    if (u->error == ETIMEDOUT) { /* as note_absence in collector/commit.c has it; the errno's text is about networks */
+        mpl_text_printf(t, "%s: cannot be written: a write has not come back; ", u->sink.path);
+    } else if (u->error) {
         mpl_text_printf(t, "%s: cannot be written: %s; ", u->sink.path,
                         mpl_errno_text((int)u->error, reason, sizeof reason));
+    }
+    if (u->error) {
         if (u->others)
             mpl_text_printf(t, "nor can %u other %s; ", u->others, u->others == 1 ? "file" : "files");
     } else if (u->sink.path[0]) {
