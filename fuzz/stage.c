@@ -111,6 +111,8 @@ static struct mplog_options stage_options(void)
     return o;
 }
 
+#define STREAM_MORE_MS 4000
+
 static void finish_streams(void)
 {
     for (uint32_t i = 0; i < hand_collector.sink_count; i++) {
@@ -119,6 +121,9 @@ static void finish_streams(void)
             continue;
         int error;
         mpl_stream_finish(s);
+        /* On a busy machine its thread may not have had its turn within that second. */
+        for (int ms = 0; ms < STREAM_MORE_MS && !mpl_stream_has_ended(s, &error); ms++)
+            mpl_os_sleep_ns(1000000);
         /* The reader is a file, which is never slow: what is left to write is too much. */
         FUZZ_CHECK(mpl_stream_has_ended(s, &error));
     }
