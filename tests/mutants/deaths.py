@@ -13,25 +13,23 @@ MUTANTS = [
            "    body[2] = c;\n"
            "    if (text >= 0) {\n"
            "        body[text] = len;\n"
-           "        put_text((char *)(body + site->word_count), string, len);\n"
+           "        put_text(at + fixed_bytes_of(site), string, len);\n"
            "    }\n"
            "    head->kind_words = mpl_kind_words(MPL_RECORD_DEFERRED, bytes);\n"
            "    head->sinks = UINT32_MAX;\n"
-           "    head->stamp = stamp;\n"
-           "    head->ids = mpl_ids_pack(site->id, logger_bits, level);\n"
-           "    uint64_t watch = mpl_producer_publish(p, bytes);\n",
+           "    head->ids = mpl_ids_pack(site->id, atomic_load_explicit(id_bits, memory_order_relaxed), level);\n"
+           "    uint64_t watch = mpl_producer_publish(p, at, bytes);\n",
            "    head->kind_words = mpl_kind_words(MPL_RECORD_DEFERRED, bytes);\n"
            "    head->sinks = UINT32_MAX;\n"
-           "    head->stamp = stamp;\n"
-           "    head->ids = mpl_ids_pack(site->id, logger_bits, level);\n"
-           "    uint64_t watch = mpl_producer_publish(p, bytes);\n"
+           "    head->ids = mpl_ids_pack(site->id, atomic_load_explicit(id_bits, memory_order_relaxed), level);\n"
+           "    uint64_t watch = mpl_producer_publish(p, at, bytes);\n"
            "    atomic_signal_fence(memory_order_seq_cst);\n"
            "    body[0] = a;\n"
            "    body[1] = b;\n"
            "    body[2] = c;\n"
            "    if (text >= 0) {\n"
            "        body[text] = len;\n"
-           "        put_text((char *)(body + site->word_count), string, len);\n"
+           "        put_text(at + fixed_bytes_of(site), string, len);\n"
            "    }\n",
            "torture:kill: short log call"),
     Mutant(1, "published_before_written", "src/producer/log.c",
@@ -53,9 +51,9 @@ MUTANTS = [
            "    bool is_wiped = is_wiped_by_kernel(NULL, 0) || true;\n",
            "fork_storm_of_a_busy_parent_loses_nothing", hangs=True),
     Mutant(2, "creator_alone_starts_collectors", "src/session/setup.c",
-           "    mpl_session_start_collector(&current, is_in_handler ? MPL_START_HELPER : MPL_START_ONLY);\n",
-           "    if (current.is_creator)\n"
-           "        mpl_session_start_collector(&current, is_in_handler ? MPL_START_HELPER : MPL_START_ONLY);\n",
+           "    mpl_session_start_collector(current, is_in_handler ? MPL_START_HELPER : MPL_START_ONLY);\n",
+           "    if (current->is_creator)\n"
+           "        mpl_session_start_collector(current, is_in_handler ? MPL_START_HELPER : MPL_START_ONLY);\n",
            "collector_thread_killed_with_its_host_is_replaced"),
     Mutant(2, "session_ends_with_its_creator", "src/collector/members.c",
            "    c->alive_count--;\n", "    c->alive_count = m->slot == 0 ? 0 : c->alive_count - 1;\n",
@@ -72,7 +70,7 @@ MUTANTS = [
            "        if ((!is_awake || !is_first) && session == 0 && !need_collector_locked())\n",
            "collector_killed_at_the_end_is_replaced_by_who_waits", more=[
                ("src/session/setup.c",
-                "            mpl_session_start_collector(&current, MPL_START_NOW);\n"
+                "            mpl_session_start_collector(current, MPL_START_NOW);\n"
                 "        mpl_process_unlock();",
                 "            atomic_fetch_add(&mpl_process.control->head.news, 0);\n"
                 "        mpl_process_unlock();"),
@@ -124,18 +122,18 @@ MUTANTS = [
            "session_of_an_earlier_boot_has_no_living_process",
            "unit:session_of_an_earlier_boot_keeps_order_and_times"),
     Mutant((8, 9), "session_of_the_parents_not_looked_for", "src/session/setup.c",
-           "    if (is_new && !mpl_session_find(&current, true))\n", "    if (is_new)\n",
+           "    if (is_new && !mpl_session_find(current, true))\n", "    if (is_new)\n",
            "program_started_directly_joins", "program_started_by_vfork_joins", "program_started_by_a_shell_joins",
            "program_that_executes_another_in_its_place_loses_nothing"),
     Mutant(10, "descriptors_closed_that_are_somebody_elses", "src/session/setup.c",
-           "    if (mpl_os_fd_is(current.control_fd, current.control_dev, current.control_ino))\n"
-           "        close(current.control_fd);\n"
-           "    current.control_fd = -1;\n"
-           "    current.is_creator",
-           "    if (current.control_fd >= 0)\n"
-           "        close(current.control_fd);\n"
-           "    current.control_fd = -1;\n"
-           "    current.is_creator",
+           "    if (mpl_os_fd_is(current->control_fd, current->control_dev, current->control_ino))\n"
+           "        close(current->control_fd);\n"
+           "    current->control_fd = -1;\n"
+           "    current->is_creator",
+           "    if (current->control_fd >= 0)\n"
+           "        close(current->control_fd);\n"
+           "    current->control_fd = -1;\n"
+           "    current->is_creator",
            "daemon_that_logs_at_once_goes_on"),
     Mutant(10, "sessions_that_have_ended_not_made_again", "src/session/join.c",
            "        else if (error != -ENOENT)\n"

@@ -76,8 +76,8 @@ MUTANTS = [
            "full_ring_with_block_waits_its_time_and_counts"),
     Mutant(61, "thread_in_the_place_of_a_helper_not_told", "src/session/setup.c",
            "    if (is_new)\n"
-           "        tell_of_thread(mpl_error_text());\n",
-           "    if (!is_new && error < -4095)\n"
-           "        tell_of_thread(mpl_error_text());\n",
+           "        tell_of_thread();\n",
+           "    if (is_new && error < -4095)\n"
+           "        tell_of_thread();\n",
            "helper_that_cannot_be_executed_is_replaced_by_a_thread"),
 ]

@@ -60,17 +60,17 @@ MUTANTS = [
            "#define GENERATIONS_MAX 64 /*", "#define GENERATIONS_MAX 1 /*",
            "program_started_by_a_shell_without_environment_joins"),
     Mutant(57, "session_not_in_the_environment", "src/session/setup.c",
-           "    bool is_new = !error && current.is_creator && !current.is_exported;\n"
+           "    bool is_new = !error && current->is_creator && !current->is_exported;\n"
            "    if (is_new)\n"
-           "        mpl_session_export(&current);\n",
-           "    bool is_new = !error && current.is_creator && !current.is_exported;\n",
+           "        mpl_session_export(current);\n",
+           "    bool is_new = !error && current->is_creator && !current->is_exported;\n",
            "program_whose_parents_have_gone_joins"),
     Mutant(63, "threads_inside_not_waited_for", "src/producer/producer.c",
            "    bool is_quiet = mpl_os_membarrier_private() && wait_until_quiet();\n",
            "    bool is_quiet = mpl_os_membarrier_private() || wait_until_quiet();\n",
            "change_of_file_under_load_loses_nothing"),
     Mutant(63, "session_that_was_left_not_looked_after", "src/session/setup.c",
-           "    mpl_member_leave(&current, next_membership);\n", "    mpl_process_set_membership(next_membership);\n",
+           "    mpl_member_leave(current, next_membership);\n", "    mpl_process_set_membership(next_membership);\n",
            "change_of_file_under_load_loses_nothing"),
     Mutant(63, "set_up_in_a_child_not_told_from_a_first_one", "python/mplog/_setup.py",
            "        if _is_child() and _join(True) and _has_set_up():\n",

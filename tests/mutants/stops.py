@@ -5,7 +5,7 @@ from mutant import Mutant
 
 MUTANTS = [
     Mutant(13, "interrupted_short_call_not_noticed", "src/producer/log.c",
-           " || unlikely(atomic_load_explicit(&p->busy, memory_order_relaxed)))\n", ")\n",
+           " ||\n        unlikely(atomic_load_explicit(&p->busy, memory_order_relaxed)))\n", ")\n",
            "record_of_a_handler_stands_between_the_calls_around_it"),
     Mutant(13, "interrupted_call_not_noticed", "src/producer/log.c",
            "!site->is_simple ||\n"
