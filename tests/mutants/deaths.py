@@ -71,8 +71,10 @@ MUTANTS = [
            "collector_killed_at_the_end_is_replaced_by_who_waits", more=[
                ("src/session/setup.c",
                 "            mpl_session_start_collector(current, MPL_START_NOW);\n"
+                "        }\n"
                 "        mpl_process_unlock();",
                 "            atomic_fetch_add(&mpl_process.control->head.news, 0);\n"
+                "        }\n"
                 "        mpl_process_unlock();"),
            ]),
     Mutant(3, "file_not_compared_by_the_successor", "src/output/written.c",
