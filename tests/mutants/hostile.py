@@ -40,12 +40,6 @@ MUTANTS = [
            "        if (!error || error == -EPERM || error == -EACCES)\n"
            "            return error;\n",
            "name_that_another_user_took_leads_to_the_next_place"),
-    Mutant(43, "any_path_of_the_environment_taken", "src/session/find.c",
-           "    if (path.len < t.len + MPL_ID_DIGITS || path.len >= MPL_DIR_MAX || path.ptr[0] != '/')\n"
-           "        return false;\n",
-           "    if (path.len < t.len + MPL_ID_DIGITS || path.len >= MPL_DIR_MAX || path.ptr[0] != '/')\n"
-           "        return path.len > 0;\n",
-           "forged_session_leads_nowhere"),
     Mutant(43, "wrong_environment_ignored", "src/config/options.c",
            "        if (set_value(o, &table[i], value) < 0) {\n"
            "            char reason",
