@@ -129,13 +129,4 @@ MUTANTS = [
            "        _export()\n"
            "        __import__(\"atexit\").register(shutdown)\n",
            "py:atexit_and_del_at_shutdown_are_logged_without_noise"),
-    Mutant(56, "stock_methods_called_when_logging_is_emptied", "python/_mplog_logger.c",
-           "    return !srcfile || srcfile == Py_None;\n", "    return !srcfile;\n",
-           "py:atexit_and_del_at_shutdown_are_logged_without_noise"),
-    Mutant(56, "exit_waits_after_the_interpreter", "python/_mplog.c",
-           "#if PY_VERSION_HEX < 0x03080000\n"
-           "static int wait",
-           "#if PY_VERSION_HEX < 0x04000000\n"
-           "static int wait",
-           "py:an_exit_that_waits_is_safe_from_daemon_threads"),
 ]
