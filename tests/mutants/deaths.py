@@ -65,18 +65,6 @@ MUTANTS = [
     Mutant(3, "claim_to_start_outlives_the_collector", "src/session/start.c",
            "#define CLAIM_NS (100 * NS_PER_MS)\n", "#define CLAIM_NS (10000 * NS_PER_MS)\n",
            "collectors_killed_at_random_lose_nothing"),
-    Mutant(3, "end_looks_for_no_collector", "src/session/setup.c",
-           "        if ((!is_awake || !is_first) && !need_collector_locked())\n",
-           "        if ((!is_awake || !is_first) && session == 0 && !need_collector_locked())\n",
-           "collector_killed_at_the_end_is_replaced_by_who_waits", more=[
-               ("src/session/setup.c",
-                "            mpl_session_start_collector(current, MPL_START_NOW);\n"
-                "        }\n"
-                "        mpl_process_unlock();",
-                "            atomic_fetch_add(&mpl_process.control->head.news, 0);\n"
-                "        }\n"
-                "        mpl_process_unlock();"),
-           ]),
     Mutant(3, "file_not_compared_by_the_successor", "src/output/written.c",
            "    if (n < 0)\n"
            "        return 0;\n"

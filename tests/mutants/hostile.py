@@ -40,12 +40,6 @@ MUTANTS = [
            "        if (!error || error == -EPERM || error == -EACCES)\n"
            "            return error;\n",
            "name_that_another_user_took_leads_to_the_next_place"),
-    Mutant(43, "any_path_of_the_environment_taken", "src/session/find.c",
-           "    if (path.len < t.len + MPL_ID_DIGITS || path.len >= MPL_DIR_MAX || path.ptr[0] != '/')\n"
-           "        return false;\n",
-           "    if (path.len < t.len + MPL_ID_DIGITS || path.len >= MPL_DIR_MAX || path.ptr[0] != '/')\n"
-           "        return path.len > 0;\n",
-           "forged_session_leads_nowhere"),
     Mutant(43, "wrong_environment_ignored", "src/config/options.c",
            "        if (set_value(o, &table[i], value) < 0) {\n"
            "            char reason",
@@ -135,13 +129,4 @@ MUTANTS = [
            "        _export()\n"
            "        __import__(\"atexit\").register(shutdown)\n",
            "py:atexit_and_del_at_shutdown_are_logged_without_noise"),
-    Mutant(56, "stock_methods_called_when_logging_is_emptied", "python/_mplog_logger.c",
-           "    return !srcfile || srcfile == Py_None;\n", "    return !srcfile;\n",
-           "py:atexit_and_del_at_shutdown_are_logged_without_noise"),
-    Mutant(56, "exit_waits_after_the_interpreter", "python/_mplog.c",
-           "#if PY_VERSION_HEX < 0x03080000\n"
-           "static int wait",
-           "#if PY_VERSION_HEX < 0x04000000\n"
-           "static int wait",
-           "py:an_exit_that_waits_is_safe_from_daemon_threads"),
 ]

@@ -158,6 +158,7 @@ static void overflow_drop_counts_and_tells(void)
     for (int i = 0; i < records - (int)lost; i++)
         CHECK_INT(strtol(at, &at, 10), i);
     free(lines);
+    mplog_info(logger(), "after"); /* the ring is looked at again */
     hand_pass();
     lines = hand_read(&len);
     CHECK(strstr(strstr(lines, expected) + strlen(expected), "lost") == NULL); /* told once */
@@ -341,8 +342,7 @@ static void scribble_over_batches(void)
 {
     for (int k = 0; k < 2; k++) {
         struct mpl_batch *b = hand_collector.sink[0]->batch[k].shared;
-        b->ends_max = UINT32_MAX;
-        b->data_bytes = UINT64_MAX;
+        b->ends_max = UINT32_MAX, b->data_bytes = UINT64_MAX;
         for (int i = 0; i < 2; i++) {
             b->progress[i].begin = 0, b->progress[i].end = UINT64_MAX;
             b->progress[i].record_count = UINT32_MAX;
