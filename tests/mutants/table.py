@@ -6,5 +6,7 @@ import hostile
 import memory
 import sessions
 import stops
+import surroundings
 
-MUTANTS = deaths.MUTANTS + stops.MUTANTS + disk.MUTANTS + memory.MUTANTS + sessions.MUTANTS + hostile.MUTANTS
+MUTANTS = (deaths.MUTANTS + stops.MUTANTS + disk.MUTANTS + memory.MUTANTS + sessions.MUTANTS + hostile.MUTANTS +
+           surroundings.MUTANTS)
