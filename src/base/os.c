@@ -181,10 +181,19 @@ bool mpl_os_is_exiting(pid_t pid)
 
 pid_t mpl_os_parent(pid_t pid) { return (pid_t)stat_field(pid, 4); }
 
+#define SHORTAGE_TRIES 3
+
+/* Not known, a process would be taken for one of another namespace: for dead, by a collector that is a thread of it. */
 uint64_t mpl_os_pid_namespace(void)
 {
     struct stat st;
-    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+    for (int i = 0; i < SHORTAGE_TRIES; i++) {
+        if (stat("/proc/self/ns/pid", &st) == 0)
+            return (uint64_t)st.st_ino;
+        if (!mpl_os_is_shortage(errno))
+            break;
+    }
+    return 0;
 }
 
 pid_t mpl_os_thread_id(void) { return (pid_t)syscall(SYS_gettid); }

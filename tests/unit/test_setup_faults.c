@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Unlicense
  *
- * Set-up, log calls and shutdown of a program with a collector thread, in which the k-th look at a descriptor fails,
- * for each k: either the set-up is refused with a sentence, or all that is logged is written.
+ * Set-up, log calls and shutdown of a program with a collector thread, in which the k-th look at a descriptor or a path
+ * fails, for each k: either the set-up is refused with a sentence, or all that is logged is written.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +31,14 @@ struct stat64; /* glibc's, where files have 64 bits */
 int __real_fstat64(int fd, struct stat64 *st);
 int __wrap_fstat64(int fd, struct stat64 *st);
 int __wrap_fstat64(int fd, struct stat64 *st) { return is_to_fail() ? -1 : __real_fstat64(fd, st); }
+
+int __real_stat(const char *name, struct stat *st);
+int __wrap_stat(const char *name, struct stat *st);
+int __wrap_stat(const char *name, struct stat *st) { return is_to_fail() ? -1 : __real_stat(name, st); }
+
+int __real_stat64(const char *name, struct stat64 *st);
+int __wrap_stat64(const char *name, struct stat64 *st);
+int __wrap_stat64(const char *name, struct stat64 *st) { return is_to_fail() ? -1 : __real_stat64(name, st); }
 
 /* Without a set-up, lines go to stderr, where the results of tests are not looked for. */
 static int hide_stderr(void)
