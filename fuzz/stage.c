@@ -2,6 +2,7 @@
 #include "stage_private.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <pthread.h>
 
 #include "base/os.h"

@@ -81,4 +81,15 @@ int mpl_os_thread_start(pthread_t *thread, size_t stack_bytes, void *(*run_fn)(v
 int mpl_os_cancel_disable(void);
 void mpl_os_cancel_restore(int state);
 
+/* For a child that another thread may fork at any moment: it finds stores before this done if it finds one behind it
+ * done. ThreadSanitizer knows no fences (gcc's -Wtsan), and looks at no child. */
+static inline void mpl_os_order_stores(void)
+{
+#ifdef __SANITIZE_THREAD__
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    atomic_thread_fence(memory_order_release);
+#endif
+}
+
 #endif

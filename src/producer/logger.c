@@ -55,14 +55,14 @@ static struct mpl_logger *allocate(size_t name_len)
         if (at == MAP_FAILED)
             return NULL;
         arena_left = 0;
-        atomic_thread_fence(memory_order_release);
+        mpl_os_order_stores();
         arena = at;
-        atomic_thread_fence(memory_order_release);
+        mpl_os_order_stores();
         arena_left = fresh;
     }
     struct mpl_logger *l = (struct mpl_logger *)(void *)arena;
     arena_left -= bytes;
-    atomic_thread_fence(memory_order_release);
+    mpl_os_order_stores();
     arena += bytes;
     return l;
 }
@@ -132,7 +132,7 @@ static struct mpl_logger *add(struct mpl_str name)
     struct mpl_logger **bucket = &table[hash_of(name)];
     l->next = *bucket;
     mpl_logger_refresh(l);
-    atomic_thread_fence(memory_order_release); /* whole before anybody finds it, in a child that is forked now too */
+    mpl_os_order_stores(); /* whole before anybody finds it, in a child that is forked now too */
     *bucket = l;
     return l;
 }

@@ -132,9 +132,9 @@ static void take_segment(struct mpl_entry *e)
     inherit_definitions(e);
     *fresh = e->segment;
     fresh->dir_path = e->session->dir;
-    atomic_thread_fence(memory_order_release);
+    mpl_os_order_stores();
     mpl_process.segment = fresh;
-    atomic_thread_fence(memory_order_release);
+    mpl_os_order_stores();
     mpl_segment_close(old);
 }
 

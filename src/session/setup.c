@@ -188,7 +188,7 @@ static void switch_to(struct mpl_entry *e)
     e->session->pipe_fd = -1;
     mpl_session_read_text(e->session); /* its strings then lie in the struct itself */
     /* In one step: another thread may fork now, and the child joins what it finds here. */
-    atomic_thread_fence(memory_order_release);
+    mpl_os_order_stores();
     next = current;
     current = e->session;
     mpl_member_adopt(e);

@@ -92,7 +92,7 @@ static int add_def_extent(struct mpl_segment_writer *w, uint64_t data_bytes_leas
     atomic_store_explicit(w->def_count ? &w->def[w->def_count - 1].extent->next_offset : &w->head->first_def_offset,
                           offset, memory_order_release);
     w->def[w->def_count] = (struct mpl_def_map){e, bytes};
-    atomic_thread_fence(memory_order_release); /* a child that is forked now finds what it counts */
+    mpl_os_order_stores(); /* a child that is forked now finds what it counts */
     w->def_count++;
     return 0;
 }

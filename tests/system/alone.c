@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,10 +116,10 @@ static void note_status(struct state *s, const char *name)
 
 static void note_limits(struct state *s)
 {
-    struct rlimit limit;
+    uint64_t limit[2]; /* the C libraries disagree about the types of getrlimit */
     for (int i = 0; i < 16; i++) {
-        if (getrlimit((__typeof__(RLIMIT_CPU))i, &limit) == 0)
-            note(s, "limit %d: %llu %llu\n", i, (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
+        if (syscall(SYS_prlimit64, 0, i, NULL, limit) == 0)
+            note(s, "limit %d: %llu %llu\n", i, (unsigned long long)limit[0], (unsigned long long)limit[1]);
     }
 }
 

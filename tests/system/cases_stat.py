@@ -77,7 +77,7 @@ def stat_counts_every_record_once_at_quiet_moments(t):
 
 def stat_counts_losses_by_cause(t):
     """The rings are too small for what comes while the collector is stopped."""
-    t.produce("--processes", 2, "--records", 30_000, "--hold-ms", 1500,
+    t.produce("--processes", 2, "--records", 30_000, "--hold-ms", 1500, "--delay-ms", 500,
               mplog={"overflow": "drop", "ring_max_bytes": 65536})
     collector = t.wait_for_collector()
     kill(collector, signal.SIGSTOP)
