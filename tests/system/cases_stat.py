@@ -77,7 +77,7 @@ def stat_counts_every_record_once_at_quiet_moments(t):
 
 def stat_counts_losses_by_cause(t):
     """The rings are too small for what comes while the collector is stopped."""
-    t.produce("--processes", 2, "--records", 30_000, "--hold-ms", 1500, "--delay-ms", 500,
+    t.produce("--processes", 2, "--records", 30_000, "--hold-ms", 1500,
               mplog={"overflow": "drop", "ring_max_bytes": 65536})
     collector = t.wait_for_collector()
     kill(collector, signal.SIGSTOP)
@@ -85,7 +85,9 @@ def stat_counts_losses_by_cause(t):
     waiting = stat(t)[0]
     check(waiting["waiting"] > 100 and waiting["lag_ns"] > 1_000_000, waiting)
     check(waiting["accepted"] == 60_000 and waiting["lost"]["dropped"] > 10_000, waiting)
-    check(sum(m["waiting"] for m in waiting["members"]) == waiting["waiting"], waiting)
+    # What is in no ring any more is decided and on its way: the stop came in the middle of that.
+    on_its_way = waiting["waiting"] - sum(m["waiting"] for m in waiting["members"])
+    check(on_its_way >= 0 and (on_its_way > 0) == (waiting["sinks"][0]["waiting_bytes"] > 0), on_its_way, waiting)
     kill(collector, signal.SIGCONT)
     report = settled(t)
     check(report["lost"]["dropped"] == waiting["lost"]["dropped"], report["lost"], waiting["lost"])
