@@ -23,7 +23,7 @@ MUTANTS = [
            "program_in_a_small_cgroup_is_not_killed_through_our_memory"),
     Mutant(58, "interpreters_not_told_apart", "python/_mplog.c",
            "    if (!is_main_interpreter()) {\n", "    if (0 && !is_main_interpreter()) {\n",
-           "py:interpreters_that_come_and_go_while_threads_log_harm_nobody"),
+           "py:interpreters_that_come_and_go_while_threads_log_harm_nobody", hangs=True),
     Mutant(60, "locale_of_the_host_in_a_thread", "src/collector/thread.c",
            "    mpl_cformat_use_c_locale(); /* of this thread, for good */\n", "",
            "homes_and_locales_make_no_difference"),
