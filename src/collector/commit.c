@@ -216,7 +216,7 @@ static void note_absence(struct mpl_collector *c, struct mpl_sink *s, uint64_t n
     struct mpl_work *w = &s->work;
     /* Relaxed: it tells that something happens, no more. */
     uint64_t done = w->batch ? atomic_load_explicit(&w->batch->shared->done, memory_order_relaxed) : 0;
-    s->is_slow = s->is_slow || now_ns >= w->begin_ns + SLOW_NS;
+    s->is_slow = s->is_slow || now_ns >= w->now_ns + SLOW_NS;
     s->wants_room = false; /* it was waited for; the other batch grows now */
     if (done != w->seen_done)
         w->moved_ns = now_ns;

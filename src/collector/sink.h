@@ -42,7 +42,7 @@ struct mpl_batch_view {
 /* One going to the file: open it, write a batch, sync; and what came of it. */
 struct mpl_work {
     struct mpl_batch_view *batch; /* NULL: none waits */
-    uint64_t now_ns, begin_ns;
+    uint64_t now_ns; /* when it began */
     uint64_t seen_done, moved_ns; /* of the batch, while it is out; when that was seen to change: the main thread's */
     int error, sync_error;
     char reason[MPL_ERROR_MAX], sync_reason[MPL_ERROR_MAX]; /* of a rotation that failed, too */

@@ -185,7 +185,7 @@ void mpl_writer_begin(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart, _A
 {
     struct mpl_batch_view *b = mpl_batch_next(s);
     s->work.batch = b;
-    s->work.now_ns = s->work.begin_ns = s->work.moved_ns = now_ns;
+    s->work.now_ns = s->work.moved_ns = now_ns;
     s->is_slow = s->wants_room = false;
     may_go_apart = may_go_apart && goes_apart(s, b) && start(s, wake_word);
     if (may_go_apart && (b != mpl_batch_filling(s) || mpl_batch_turn(s))) {

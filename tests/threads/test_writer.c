@@ -216,7 +216,7 @@ static void write_that_does_not_come_back_is_waited_for_once(void)
     CHECK(first()->is_out);
     for (int i = 0; i < 4; i++) { /* more than the other batch may hold */
         log_long_numbers(&number, 3500);
-        first()->work.begin_ns = mpl_clock_monotonic_ns();
+        first()->work.now_ns = mpl_clock_monotonic_ns();
         first()->is_slow = false; /* however long that took */
         hand_pass();
     }
