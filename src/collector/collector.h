@@ -123,14 +123,17 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
 void mpl_pass_heat(struct mpl_collector *c, struct mpl_ring_view *r);
 void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r);
 
+/* The record at r->pos, if this pass may emit it; its key for the heap. */
+bool mpl_pass_next_key(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t *key);
+
 /* ---- run.c ---- */
 
 /* The file that records for all sinks go to, if it is the only sink for them, works, and is in UTF-8; else NULL. */
 struct mpl_sink *mpl_run_sink(const struct mpl_collector *c);
 
-/* Puts records of `r` into the batch of `s`, which is that file, and moves r->pos behind them: as many, from none on,
- * as have keys below `limit` and are as nearly all are. As mpl_emit_record for each would do. */
-void mpl_run(struct mpl_collector *c, struct mpl_ring_view *r, struct mpl_sink *s, uint64_t limit);
+/* Puts the next records of all rings into the batch of `s`, which is that file, in order: as many, from none on, as are
+ * as nearly all are. As mpl_emit_record for each would do. */
+void mpl_run(struct mpl_collector *c, struct mpl_sink *s);
 
 /* ---- emit.c ---- */
 

@@ -48,16 +48,3 @@ void mpl_heap_remove_first(struct mpl_heap *h)
     if (h->count > 0)
         sift_down(h, 0);
 }
-
-uint64_t mpl_heap_next_key(const struct mpl_heap *h)
-{
-    uint64_t key = h->count > 1 ? h->entry[1].key : UINT64_MAX;
-    return h->count > 2 && h->entry[2].key < key ? h->entry[2].key : key;
-}
-
-bool mpl_heap_stays_first(const struct mpl_heap *h, uint64_t key, uint64_t claim)
-{
-    const struct mpl_heap_entry with = {key, claim, NULL};
-    return (h->count < 2 || !mpl_heap_less(&h->entry[1], &with)) &&
-           (h->count < 3 || !mpl_heap_less(&h->entry[2], &with));
-}

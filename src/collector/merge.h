@@ -36,9 +36,10 @@ void mpl_heap_sink_first(struct mpl_heap *h);
 void mpl_heap_remove_first(struct mpl_heap *h);
 
 /* The least key but for the first entry's; UINT64_MAX: there is no other. */
-uint64_t mpl_heap_next_key(const struct mpl_heap *h);
-
-/* True: the first entry would stay first with that key. As long as it is, nothing needs to be moved. */
-bool mpl_heap_stays_first(const struct mpl_heap *h, uint64_t key, uint64_t claim);
+static inline uint64_t mpl_heap_next_key(const struct mpl_heap *h)
+{
+    uint64_t key = h->count > 1 ? h->entry[1].key : UINT64_MAX;
+    return h->count > 2 && h->entry[2].key < key ? h->entry[2].key : key;
+}
 
 #endif

@@ -133,8 +133,7 @@ static void note_corrupt(struct mpl_collector *c, struct mpl_ring_view *r, uint6
     mpl_commit_touch(c, r);
 }
 
-/* The record at r->pos, if this pass may emit it; its key for the heap. */
-static bool next_key(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t *key)
+bool mpl_pass_next_key(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t *key)
 {
     uint64_t corrupt_bytes;
     bool is_record = mpl_view_peek(r, &corrupt_bytes);
@@ -168,7 +167,7 @@ static void look_at_ring(struct mpl_collector *c, struct mpl_ring_view *r)
     if (r->head == r->pos)
         return;
     r->active_stamp = c->now_stamp;
-    if (next_key(c, r, &key))
+    if (mpl_pass_next_key(c, r, &key))
         mpl_heap_add(&c->heap, key, r->claim, r); /* out of memory: in the next pass */
 }
 
@@ -198,37 +197,33 @@ static void gather(struct mpl_collector *c)
 
 /* ---- merging ---- */
 
-/* Emits from the first ring for as long as its next record is the next of all. */
-static void emit_run(struct mpl_collector *c)
+static void emit_first(struct mpl_collector *c)
 {
     struct mpl_ring_view *r = c->heap.entry[0].ring;
-    struct mpl_sink *only = mpl_run_sink(c);
-    uint64_t key, others = mpl_heap_next_key(&c->heap), limit = others < c->now_stamp ? others : c->now_stamp;
-    do {
-        uint64_t before = r->pos;
-        if (only)
-            mpl_run(c, r, only, limit);
-        if (r->pos != before) {
-            if (!next_key(c, r, &key)) {
-                mpl_heap_remove_first(&c->heap);
-                return;
-            }
-            c->heap.entry[0].key = key;
-            continue;
-        }
-        if (!mpl_emit_record(c, r))
-            return; /* blocked */
-        r->pos += r->record_bytes;
-        c->pass_bytes += r->record_bytes;
-        c->pass_records++;
-        mpl_commit_touch(c, r);
-        if (!next_key(c, r, &key)) {
-            mpl_heap_remove_first(&c->heap);
-            return;
-        }
-        c->heap.entry[0].key = key;
-    } while (mpl_heap_stays_first(&c->heap, key, r->claim));
+    uint64_t key;
+    if (!mpl_emit_record(c, r))
+        return; /* blocked */
+    r->pos += r->record_bytes;
+    c->pass_bytes += r->record_bytes;
+    c->pass_records++;
+    mpl_commit_touch(c, r);
+    if (!mpl_pass_next_key(c, r, &key)) {
+        mpl_heap_remove_first(&c->heap);
+        return;
+    }
+    c->heap.entry[0].key = key;
     mpl_heap_sink_first(&c->heap);
+}
+
+static void merge(struct mpl_collector *c)
+{
+    while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced) {
+        struct mpl_sink *only = mpl_run_sink(c);
+        if (only)
+            mpl_run(c, only);
+        if (c->heap.count > 0)
+            emit_first(c);
+    }
 }
 
 static void report_sink_losses(struct mpl_collector *c)
@@ -334,8 +329,7 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
     report_sink_losses(c);       /* of files that are written again: before what comes next */
     take_attention(c);
     gather(c);
-    while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced)
-        emit_run(c);
+    merge(c);
     report_losses(c);
     if (!mpl_commit(c) || c->is_blocked || c->is_replaced) {
         c->is_blocked = true;
