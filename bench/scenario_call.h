@@ -77,6 +77,14 @@ static inline uint64_t call_follow_chain(void)
     return (uint64_t)(uintptr_t)at;
 }
 
+/* What a stamp costs where the kernel does not keep time with the counter. */
+static inline uint64_t call_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_nsec;
+}
+
 /* Two functions per kind: 20 calls timed as one, and each timed alone. */
 #define CALL_KIND(name, call)                                                                                          \
     static __attribute__((noinline)) void call_burst_##name(uint64_t *ticks)                                           \
@@ -98,6 +106,7 @@ static inline uint64_t call_follow_chain(void)
 
 CALL_KIND(empty, (void)i)
 CALL_KIND(counter, call_sink = call_counter())
+CALL_KIND(clock, call_sink = call_clock())
 CALL_KIND(memory, call_sink = call_follow_chain())
 CALL_KIND(disabled, LOG_DISABLED(i))
 CALL_KIND(constant, LOG_CONSTANT())
@@ -110,9 +119,9 @@ static const struct call_kind {
     void (*single)(uint64_t *ticks);
 } call_kinds[] = {
     {"empty", call_burst_empty, call_single_empty},          {"counter", call_burst_counter, call_single_counter},
-    {"memory", call_burst_memory, call_single_memory},       {"disabled", call_burst_disabled, call_single_disabled},
-    {"constant", call_burst_constant, call_single_constant}, {"values", call_burst_values, call_single_values},
-    {"string", call_burst_string, call_single_string},
+    {"clock", call_burst_clock, call_single_clock},          {"memory", call_burst_memory, call_single_memory},
+    {"disabled", call_burst_disabled, call_single_disabled}, {"constant", call_burst_constant, call_single_constant},
+    {"values", call_burst_values, call_single_values},       {"string", call_burst_string, call_single_string},
 };
 #define CALL_KINDS (sizeof call_kinds / sizeof call_kinds[0])
 

@@ -8,6 +8,20 @@ PEER_BURSTS = 300
 PEERS = ("fprintf", "write", "spdlog", "spdlog_async", "log4cplus", "glog", "boost", "libqb", "syslog")
 
 
+CLOCK_SOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+
+
+def say_clock(runner):
+    """mplog's stamps are the counter only where the kernel trusts it; elsewhere each costs a clock_gettime."""
+    try:
+        with open(CLOCK_SOURCE, encoding="ascii") as f:
+            source = f.read().strip()
+    except OSError:
+        source = "unknown"
+    if source not in ("tsc", "arch_sys_counter"):
+        runner.say("  the kernel keeps time with %s: stamps are CLOCK_MONOTONIC, and not the counter" % source)
+
+
 def quantiles(found, kind, how):
     return [column(found, "%s_%s_%s" % (kind, how, q)) for q in ("p50", "p99", "p999")]
 
@@ -15,7 +29,7 @@ def quantiles(found, kind, how):
 def show_kinds(runner, found):
     base = column(found, "counter_burst_p50").median
     rows = []
-    for kind, label in dict({"empty": "(nothing)", "counter": "(counter read)",
+    for kind, label in dict({"empty": "(nothing)", "counter": "(counter read)", "clock": "(clock_gettime)",
                               "memory": "(8 words in 8 pages)"}, **KINDS).items():
         burst, single = quantiles(found, kind, "burst"), quantiles(found, kind, "single")
         rows.append([label] + burst + ["%.2f" % (burst[0].median / base)] + single)
@@ -30,6 +44,7 @@ def call(runner):
         "2 threads, asleep in the pauses": runner.runs("bench_mplog", "call", bursts=500, sleep=1, threads=2),
         "4 threads, asleep in the pauses": runner.runs("bench_mplog", "call", bursts=500, sleep=1, threads=4),
     })
+    say_clock(runner)
     for name, found in results.items():
         runner.say("  %s:" % name)
         show_kinds(runner, found)

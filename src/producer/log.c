@@ -170,9 +170,9 @@ static inline uint64_t fixed_bytes_of(const struct mplog_site *site)
 
 /* As mplog_site_log, for the usual call in the usual situation: all that it needs is in registers. `text`: index of the
  * one string, or -1. Three words are written, however many there are: the last ones lie under what comes behind them.
- * Stamps of another clock than the CPU's counter are unusual too: where there is a call, registers must be saved. */
+ * `clock`: the kind of stamp that is usual. */
 static inline __attribute__((always_inline)) void log_few(struct mplog_site *site, mplog_logger *logger, int level,
-                                                          uint64_t a, uint64_t b, uint64_t c, int text)
+                                                          uint64_t a, uint64_t b, uint64_t c, int text, uint32_t clock)
 {
     struct mpl_producer *p = mpl_thread.producer;
     _Atomic uint64_t *id_bits = &mpl_logger_of(logger)->id_bits;
@@ -192,7 +192,7 @@ static inline __attribute__((always_inline)) void log_few(struct mplog_site *sit
     atomic_store_explicit(&p->busy, MPL_BUSY_WRITING, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
     /* First: until this was seen, `cur` and `limit` may be changed by who detaches. */
-    if (unlikely(atomic_load_explicit(&p->clock_kind, memory_order_relaxed) != MPL_CLOCK_COUNTER))
+    if (unlikely(atomic_load_explicit(&p->clock_kind, memory_order_relaxed) != clock))
         goto not_now;
     char *at = p->cur;
     uint64_t bytes = text >= 0 ? MPL_ALIGN(fixed_bytes_of(site) + len) : fixed_bytes_of(site);
@@ -201,7 +201,7 @@ static inline __attribute__((always_inline)) void log_few(struct mplog_site *sit
     struct mpl_record_head *head = (struct mpl_record_head *)(void *)at;
     uint64_t *body = (uint64_t *)(head + 1);
     /* Here: as the last thing before the record is published it makes a single call 10 ns longer, at the begin 15. */
-    uint64_t stamp = mpl_clock_stamp(MPL_CLOCK_COUNTER);
+    uint64_t stamp = mpl_clock_stamp(clock);
     head->stamp = stamp;
     body[0] = a;
     body[1] = b;
@@ -228,26 +228,33 @@ unusual:
 
 /* Aligned to more than their size: none lies in two pages. The first call after a pause finds the TLB empty on a busy
  * machine, and then each page costs it as much as the CPU's counter. */
-#define LOG_FEW(name, text)                                                                                            \
+#define LOG_FEW(name, text, clock)                                                                                     \
     static __attribute__((aligned(512))) void name(struct mplog_site *site, mplog_logger *logger, int level,           \
                                                    uint64_t a, uint64_t b, uint64_t c)                                 \
     {                                                                                                                  \
-        log_few(site, logger, level, a, b, c, text);                                                                   \
+        log_few(site, logger, level, a, b, c, text, clock);                                                            \
     }
-LOG_FEW(log_few_words, -1)
-LOG_FEW(log_few_first_is_text, 0)
-LOG_FEW(log_few_second_is_text, 1)
-LOG_FEW(log_few_third_is_text, 2)
+LOG_FEW(log_few_words, -1, MPL_CLOCK_COUNTER)
+LOG_FEW(log_few_first_is_text, 0, MPL_CLOCK_COUNTER)
+LOG_FEW(log_few_second_is_text, 1, MPL_CLOCK_COUNTER)
+LOG_FEW(log_few_third_is_text, 2, MPL_CLOCK_COUNTER)
+/* Apart: where a clock is asked by a call, registers must be saved. */
+LOG_FEW(log_few_words_by_clock, -1, MPL_CLOCK_MONOTONIC)
+LOG_FEW(log_few_first_is_text_by_clock, 0, MPL_CLOCK_MONOTONIC)
+LOG_FEW(log_few_second_is_text_by_clock, 1, MPL_CLOCK_MONOTONIC)
+LOG_FEW(log_few_third_is_text_by_clock, 2, MPL_CLOCK_MONOTONIC)
 
+/* Of a session with another clock the function finds out in each call, and takes the general way. */
 mpl_log_few_fn *mpl_log_few_for(const struct mplog_site *site)
 {
+    bool by_clock = mpl_process.clock_kind == MPL_CLOCK_MONOTONIC;
     if (!site->is_simple || site->word_count > 3)
         return mplog_site_log_few;
     switch (site->string_mask) {
-    case 0: return log_few_words;
-    case 1: return log_few_first_is_text;
-    case 2: return log_few_second_is_text;
-    case 4: return log_few_third_is_text;
+    case 0: return by_clock ? log_few_words_by_clock : log_few_words;
+    case 1: return by_clock ? log_few_first_is_text_by_clock : log_few_first_is_text;
+    case 2: return by_clock ? log_few_second_is_text_by_clock : log_few_second_is_text;
+    case 4: return by_clock ? log_few_third_is_text_by_clock : log_few_third_is_text;
     default: return mplog_site_log_few;
     }
 }

@@ -18,9 +18,10 @@ import support
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(support.HERE, "..", "system"))
-from test_instructions import BASELINE, OTHER, SAME, TUNABLES, judge, tools  # noqa: E402
+from test_instructions import BASELINE, OTHER, SAME, TUNABLES, clock, judge, tools  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
+SHIM = os.path.join(support.FOLDER, "..", "tests", "system", "clocksource_shim.so")
 PORTIONS, PORTION = 10, 100
 DEFAULT, CALLER = None, "%(asctime)s %(pathname)s:%(lineno)d %(funcName)s %(processName)s %(threadName)s %(message)s"
 WHAT = {
@@ -60,7 +61,8 @@ def count(form, calls):
         program = PROGRAM % (support.FOLDER, form, calls, PORTION, PORTIONS)
         command = ["valgrind", "--tool=callgrind", "--dump-before=force_slow", "--callgrind-out-file=out", PYTHON, "-c",
                    program]
-        env = dict(os.environ, GLIBC_TUNABLES=TUNABLES, PYTHONHASHSEED="0", MPLOG_RING_DIR=folder.rings)
+        env = dict(os.environ, GLIBC_TUNABLES=TUNABLES, PYTHONHASHSEED="0", MPLOG_RING_DIR=folder.rings,
+                   **clock(SHIM, ""))
         done = subprocess.run(command, cwd=folder.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, env=env, timeout=120, universal_newlines=True)
         totals = {}

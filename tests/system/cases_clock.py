@@ -145,7 +145,49 @@ def waits_do_not_follow_a_clock_that_is_set(t):
     check(found["lost"] > 0 and 0.25 < t.slowest() < 0.6, found, "the slowest call took", t.slowest(), "s")
 
 
+CLOCK_KIND_AT = 100  # in the file `control`, struct mpl_control_head
+MONOTONIC, COUNTER = 1, 2
+
+
+def with_source(t, source):
+    """Environment of a program that is told that the kernel keeps time with `source`."""
+    options = ":".join(filter(None, (t.env.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
+    return {**t.env, "LD_PRELOAD": t.bench.clocksource_shim, "CLOCKSOURCE_SHIM": source, "ASAN_OPTIONS": options}
+
+
+def check_kind(t, kind):
+    with open(os.path.join(t.sessions()[0], "control"), "rb") as f:
+        f.seek(CLOCK_KIND_AT)
+        found = int.from_bytes(f.read(4), "little")
+    check(found == kind, "kind of clock", found, "instead of", kind)
+
+
+def stamps_of_the_counter_lose_nothing(t):
+    """Where the kernel keeps time with it. Here that may be untrue: order across processes is not looked at."""
+    producers = t.produce("--processes", 2, "--threads", 2, "--records", -1, env=with_source(t, "tsc"))
+    t.wait_for_calls(20_000)
+    check_kind(t, COUNTER)
+    t.tell_producers_to_stop()
+    producers.wait(5)
+    t.wait_until_gone()
+    check(t.check_log()["lost"] == 0)
+
+
+def stamps_of_the_clock_keep_hand_overs_in_order(t):
+    """In a virtual machine the kernel may trust its host's clock alone."""
+    program = t.special("handoff", 10**9, t.tally_path, env=with_source(t, "kvm-clock"))
+    t.wait_for_calls(1000)
+    check_kind(t, MONOTONIC)
+    t.tell_producers_to_stop()
+    program.wait()
+    t.wait_until_gone()
+    found = t.check_log("--handoffs")
+    check(found["lost"] == 0, found)
+    t.note(f"{found['payloads']} calls")
+
+
 CASES = (
     clock_that_is_set_changes_what_lines_show_and_not_where_they_stand, clock_that_is_set_does_not_disturb_a_hand_over,
-    waits_do_not_follow_a_clock_that_is_set,
+    waits_do_not_follow_a_clock_that_is_set, stamps_of_the_counter_lose_nothing,
+    stamps_of_the_clock_keep_hand_overs_in_order,
 )

@@ -89,6 +89,7 @@ class Bench:
         self.places = os.path.join(build, "tests", "system", "places")
         self.signals = os.path.join(build, "tests", "system", "signals")
         self.clock_shim = os.path.join(build, "tests", "system", "clock_shim.so")
+        self.clocksource_shim = os.path.join(build, "tests", "system", "clocksource_shim.so")
         self.disk_shim = os.path.join(build, "tests", "system", "disk_shim.so")
         self.oracle = os.path.join(build, "tests", "oracle", "oracle")
         for program in (self.helper, self.alone, self.producer, self.special, self.crash, self.deny, self.places,

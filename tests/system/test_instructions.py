@@ -25,12 +25,19 @@ WHAT = {
     "constant": "a call with a constant message",
     "values": "a call with an integer, a string and a double",
     "string": "a call with a string of 200 bytes",
+    "constant_clock": "a call with a constant message, stamped by clock_gettime",
+    "values_clock": "a call with an integer, a string and a double, stamped by clock_gettime",
     "collect": "a record from one ring to the file",
     "merge": "a record from four rings to the file",
 }
 SAME, OTHER = 0.05, 0.35  # allowed deviation with the same compiler and C library, and with others
 # memcpy and strlen as every x86-64 has them: the counts do not depend on the CPU then.
 TUNABLES = "glibc.cpu.hwcaps=-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-ERMS,-BMI2,-AVX_Fast_Unaligned_Load"
+
+
+def clock(shim, name):
+    """Environment in which stamps are the CPU's counter, or CLOCK_MONOTONIC, whatever this machine's kernel uses."""
+    return {"LD_PRELOAD": shim, "CLOCKSOURCE_SHIM": "kvm-clock" if name.endswith("_clock") else "tsc"}
 
 
 def first_line(*command):
@@ -48,9 +55,12 @@ def count(program, what):
         out = os.path.join(folder, "out")
         function = "measured_pass" if what in ("collect", "merge") else "measured_calls"
         command = ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=" + function,
-                   "--dump-after=" + function, "--callgrind-out-file=" + out, program, what, str(PORTIONS * PORTION)]
+                   "--dump-after=" + function, "--callgrind-out-file=" + out, program, what.replace("_clock", ""),
+                   str(PORTIONS * PORTION)]
+        shim = os.path.join(os.path.dirname(os.path.abspath(program)), "clocksource_shim.so")
+        env = dict(os.environ, GLIBC_TUNABLES=TUNABLES, **clock(shim, what))
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              env=dict(os.environ, GLIBC_TUNABLES=TUNABLES), timeout=60, universal_newlines=True)
+                              env=env, timeout=60, universal_newlines=True)
         totals = []
         for path in glob.glob(out + ".*"):
             with open(path, encoding="utf-8") as f:
