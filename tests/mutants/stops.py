@@ -31,8 +31,8 @@ MUTANTS = [
            "            count_loss(p, MPL_LOST_FULL);\n",
            "stat_counts_losses_by_cause"),
     Mutant(16, "merge_waits_for_every_ring", "src/collector/pass.c",
-           "    while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced)\n",
-           "    while (c->heap.count >= c->hot_count && !c->is_blocked && !c->is_replaced && c->heap.count > 0)\n",
+           "    while (c->heap.count > 0 && !c->is_blocked && !c->is_replaced) {\n",
+           "    while (c->heap.count >= c->hot_count && !c->is_blocked && !c->is_replaced && c->heap.count > 0) {\n",
            "torture:disturbances#stop main 0"),
     Mutant((18, 39), "foreign_processes_taken_for_living", "src/shm/alive.c",
            "    if (is_other_boot || slot->pid_ns != pid_ns)\n"
