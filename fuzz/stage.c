@@ -239,6 +239,7 @@ bool stage_take_over(void)
         return true;
     if (control_fd >= 0) {
         mpl_collector_fini(c);
+        *c = (struct mpl_collector){0};
         close(control_fd);
     }
     if (fd >= 0)

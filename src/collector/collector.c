@@ -159,7 +159,6 @@ static bool allocate_buffers(struct mpl_collector *c)
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
                        const struct mpl_candidates *candidates)
 {
-    memset(c, 0, sizeof *c);
     strncpy(c->dir, dir, sizeof c->dir - 1);
     c->dir_fd = dir_fd;
     c->control_fd = control_fd;

@@ -94,8 +94,8 @@ struct mpl_collector {
 };
 
 /* Takes the session at `dir` over: maps it, finishes what a predecessor had decided, opens the sinks. The caller holds
- * the lock on control_fd. 0; -ESHUTDOWN: the session is over; or -errno with a sentence. mpl_collector_fini also
- * after a failure. */
+ * the lock on control_fd, and `c` is all zeros: pages that nobody needs are not touched. 0; -ESHUTDOWN: the session is
+ * over; or -errno with a sentence. mpl_collector_fini also after a failure. */
 int mpl_collector_init(struct mpl_collector *c, const char *dir, int dir_fd, int control_fd,
                        const struct mpl_candidates *candidates);
 /* Opens sinks that were added since the last time. False: descriptors or memory are missing for one; to be tried again
