@@ -79,17 +79,24 @@ void mpl_look_close(struct mpl_look *l)
     free(l->is_alive);
 }
 
-static bool copy_control(const struct mpl_look *l)
+static bool copy_part(const struct mpl_look *l, size_t from, size_t to)
 {
     char *copy = (char *)l->control;
-    size_t have = 0;
-    while (have < sizeof *l->control) {
-        ssize_t n = pread(l->control_fd, copy + have, sizeof *l->control - have, (off_t)have);
+    while (from < to) {
+        ssize_t n = pread(l->control_fd, copy + from, to - from, (off_t)from);
         if (n == 0 || (n < 0 && errno != EINTR))
             return false;
-        have += n > 0 ? (size_t)n : 0;
+        from += n > 0 ? (size_t)n : 0;
     }
     return true;
+}
+
+/* Of 256 KiB of slots only those that have been in use: set-up looks at each session that was left behind. */
+static bool copy_control(const struct mpl_look *l)
+{
+    const size_t slots = offsetof(struct mpl_control, slot);
+    return copy_part(l, 0, slots) &&
+           copy_part(l, slots, slots + mpl_slot_bound(l->control) * sizeof l->control->slot[0]);
 }
 
 #define COPIES_MAX 100 /* a collector decides every half millisecond, and a copy takes a tenth of one */
