@@ -78,7 +78,7 @@ static bool read_typed(struct mpl_str body, uint32_t count, struct mpl_pyarg *ar
             return false;
         }
     }
-    return true;
+    return mpl_codec_is_padding(body.len - text_at);
 }
 
 static bool set_typed(struct mpl_def_view *site, struct mpl_str body, struct mpl_record *out, struct arguments *args)
@@ -196,6 +196,9 @@ static bool set_attributes(struct emission *e)
     }
 }
 
+/* False: the record is damaged. */
+static bool is_sound(struct emission *e) { return e->has_record || set_attributes(e); }
+
 /* A message that may be made without looking at attributes. */
 static void set_quick(struct emission *e)
 {
@@ -257,7 +260,7 @@ static bool render(struct mpl_sink *s, struct emission *e)
     s->rendered = e->quick.quick ? render_quickly(s, e) : (struct mpl_str){NULL, 0};
     if (s->rendered.len > 0)
         return true;
-    if (!e->has_record && !set_attributes(e))
+    if (!is_sound(e))
         return false;
     s->rendered = render_record(s, e->record);
     return true;
@@ -300,6 +303,8 @@ static enum emitted emit(struct emission *e, const struct mpl_line *line, uint32
         wanted |= (uint32_t)(line->level >= c->sink[i]->level) << i;
     wanted &= sinks;
     uint32_t takers = wanted & c->sinks_up;
+    if (takers == 0 && !is_sound(e))
+        return DAMAGED; /* as it would be if somebody took it: others may be hidden in it */
     enum emitted result = offer(e, &takers);
     if (result != EMITTED)
         return result;
@@ -317,17 +322,19 @@ static enum emitted emit(struct emission *e, const struct mpl_line *line, uint32
 
 /* ---- records ---- */
 
-static void take_names(struct mpl_ring_view *r, const struct mpl_raw_record *raw)
+/* False: damaged. */
+static bool take_names(struct mpl_ring_view *r, const struct mpl_raw_record *raw)
 {
     struct mpl_str process_name, thread_name;
     if (!mpl_codec_names(raw, &r->thread, &r->process, &process_name, &thread_name))
-        return;
+        return false;
     r->process_len = (uint16_t)process_name.len;
     r->thread_len = (uint16_t)thread_name.len;
     memcpy(r->names, process_name.ptr, process_name.len);
     memcpy(r->names + process_name.len, thread_name.ptr, thread_name.len);
     r->names_changed = true;
     r->source = 0;
+    return true;
 }
 
 static bool copy_out(struct mpl_collector *c, const struct mpl_ring_view *r)
@@ -377,10 +384,8 @@ bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
         return replace_record(c, r, MPL_LOSS_MEMORY);
     if (!mpl_codec_open(&raw, c->copy, r->record_bytes))
         return replace_record(c, r, MPL_LOSS_DAMAGED);
-    if (mpl_kind_of(raw.head.kind_words) == MPL_RECORD_NAMES) {
-        take_names(r, &raw);
-        return true;
-    }
+    if (mpl_kind_of(raw.head.kind_words) == MPL_RECORD_NAMES)
+        return take_names(r, &raw) || replace_record(c, r, MPL_LOSS_DAMAGED);
     enum emitted result = emit_raw(c, r, &raw);
     if (result == DAMAGED)
         return replace_record(c, r, MPL_LOSS_DAMAGED);
@@ -421,7 +426,6 @@ bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, c
         record.thread_name = MPL_STR("collector");
     }
     struct emission e = {.c = c, .has_record = true, .record = &record};
-    struct mpl_line line = {
-        .level = record.level, .is_own = true, .stamp = c->now_stamp, .process = record.process};
+    struct mpl_line line = {.level = record.level, .is_own = true, .stamp = c->now_stamp, .process = record.process};
     return emit(&e, &line, sinks, weight) == EMITTED;
 }

@@ -6,6 +6,7 @@
 #include "base/fixed.h"
 #include "output/escape.h"
 #include "output/pattern_private.h"
+#include "shm/codec.h"
 
 /* Short texts are copied with a fixed length, an instruction or two: as many bytes can be read from any literal on, and
  * written behind any message. */
@@ -334,6 +335,8 @@ bool mpl_quick_append(const struct mpl_quick_message *m, struct mpl_text *out)
         types >>= 4;
         word_at += sizeof word;
     }
+    if (!mpl_codec_is_padding(c.texts_bytes))
+        return false;
     out->len = (size_t)(to - out->data);
     return true;
 }

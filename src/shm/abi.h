@@ -373,7 +373,8 @@ _Static_assert(sizeof(struct mpl_record_head) == 24, "three words");
 #define MPL_MESSAGE_MAX (16u << 20) /* bytes of message that a record carries; more is cut and the cut is named */
 
 /* DEFERRED: one word per argument in the order of the format, then the strings back to back. A string's word is its
- * length; MPL_STRING_NULL for a null pointer. A long double takes two words.
+ * length; MPL_STRING_NULL for a null pointer. A long double takes two words. There is
+ * nothing else: a record of another size than its contents, up to the next multiple of 8, is damaged.
  *
  * With MPL_DEF_PYTHON one word of types goes before: four bits an argument (enum mpl_pytype, output/pyformat.h), the
  * first one lowest. Types without a value have a word all the same. */
@@ -408,6 +409,7 @@ enum mpl_field_tag {
     MPL_FIELD_RELATIVE = 17,  /* i64, ns; %(relativeCreated)d */
     MPL_FIELD_VALUE = 18,     /* a typed key/value pair: u8 type, u8 key_len, key, value */
     MPL_FIELD_ARGS = 19,      /* instead of a message: what a DEFERRED record of the site would carry */
+    MPL_FIELD_TAGS = 256,     /* none from here on: what might be the first word of another record */
 };
 
 enum mpl_value_type {

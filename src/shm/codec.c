@@ -99,14 +99,15 @@ bool mpl_codec_args(const struct mpl_raw_record *r, const struct mpl_cformat *f,
     if (has_error && !next_word(&c, &word))
         return false;
     *error = (int)(uint32_t)word;
-    return true;
+    return mpl_codec_is_padding(r->body_bytes - c.text_at);
 }
 
 bool mpl_codec_text(const struct mpl_raw_record *r, struct mpl_str *text)
 {
     struct arg_cursor c = {r, 0, 8};
     uint64_t len;
-    return next_word(&c, &len) && len != MPL_STRING_NULL && next_string(&c, len, text);
+    return next_word(&c, &len) && len != MPL_STRING_NULL && next_string(&c, len, text) &&
+           mpl_codec_is_padding(r->body_bytes - c.text_at);
 }
 
 bool mpl_codec_field(const struct mpl_raw_record *r, uint64_t *at, uint32_t *tag, struct mpl_str *value)
@@ -115,7 +116,8 @@ bool mpl_codec_field(const struct mpl_raw_record *r, uint64_t *at, uint32_t *tag
     if (r->body_bytes - *at < sizeof f)
         return false;
     memcpy(&f, r->body + *at, sizeof f);
-    if (f.len > r->body_bytes - *at - sizeof f || mpl_field_bytes(f.len) > r->body_bytes - *at)
+    if (f.tag >= MPL_FIELD_TAGS || f.len > r->body_bytes - *at - sizeof f ||
+        mpl_field_bytes(f.len) > r->body_bytes - *at)
         return false;
     *tag = f.tag;
     *value = (struct mpl_str){r->body + *at + sizeof f, f.len};
@@ -139,8 +141,9 @@ bool mpl_codec_names(const struct mpl_raw_record *r, uint64_t *thread, uint32_t 
     if (r->body_bytes < fixed)
         return false;
     memcpy((char *)&n + sizeof n.head, r->body, fixed);
-    if (n.process_len > MPL_NAME_MAX || n.thread_len > MPL_NAME_MAX ||
-        (uint64_t)n.process_len + n.thread_len > r->body_bytes - fixed)
+    uint64_t texts = (uint64_t)n.process_len + n.thread_len, room = r->body_bytes - fixed;
+    if (n.process_len > MPL_NAME_MAX || n.thread_len > MPL_NAME_MAX || texts > room ||
+        !mpl_codec_is_padding(room - texts))
         return false;
     *thread = n.thread;
     *process = n.process;

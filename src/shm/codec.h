@@ -50,11 +50,15 @@ struct mpl_raw_record {
     uint64_t cut_bytes;
 };
 
+/* What lies behind the last string of a body is there for the alignment. If it is more than that, a damaged size has
+ * taken in another record. */
+static inline bool mpl_codec_is_padding(uint64_t bytes) { return bytes < 8; }
+
 /* Checks a copy of `bytes` bytes that begins with a record of that size. False: not a record. */
 bool mpl_codec_open(struct mpl_raw_record *r, const char *copy, uint64_t bytes);
 
 /* DEFERRED: fills args[] as `f` describes them, views into the body, and *error (has_error: one more word). False: the
- * body does not fit the format. */
+ * body does not fit the format, or holds more than that. */
 bool mpl_codec_args(const struct mpl_raw_record *r, const struct mpl_cformat *f, bool has_error, struct mpl_arg *args,
                     int *error);
 

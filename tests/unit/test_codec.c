@@ -68,7 +68,7 @@ static void fields_come_back_in_order(void)
     char body[500], *at = body;
     at = mpl_field_put(at, MPL_FIELD_MESSAGE, MPL_STR("text"));
     at = mpl_field_put_i64(at, MPL_FIELD_LINE, -7);
-    at = mpl_field_put(at, 999, MPL_STR("of the future"));
+    at = mpl_field_put(at, 99, MPL_STR("of the future"));
     at = mpl_field_put(at, MPL_FIELD_STACK, MPL_STR(""));
     uint64_t total = lay_down(MPL_RECORD_FULL, body, (uint64_t)(at - body)), position = 0;
     uint32_t tag;
@@ -78,10 +78,74 @@ static void fields_come_back_in_order(void)
     CHECK_TEXT(value.ptr, value.len, "text");
     CHECK(mpl_codec_field(&raw, &position, &tag, &value) && tag == MPL_FIELD_LINE);
     CHECK_INT(mpl_field_i64(value), -7);
-    CHECK(mpl_codec_field(&raw, &position, &tag, &value) && tag == 999);
+    CHECK(mpl_codec_field(&raw, &position, &tag, &value) && tag == 99);
     CHECK(mpl_codec_field(&raw, &position, &tag, &value) && tag == MPL_FIELD_STACK && value.len == 0);
     CHECK(!mpl_codec_field(&raw, &position, &tag, &value));
     CHECK_INT(position, raw.body_bytes);
+}
+
+/* A body of `len` bytes, and then one with the head of another record behind it. */
+static bool is_good_alone_only(uint32_t kind, const char *body, uint64_t len, bool (*is_good)(void))
+{
+    char longer[500] = {0};
+    struct mpl_record_head next = {mpl_kind_words(MPL_RECORD_TEXT, 40), 1, 3, 4};
+    memcpy(longer, body, len);
+    memcpy(longer + MPL_ALIGN(len), &next, sizeof next);
+    bool is_good_alone = mpl_codec_open(&raw, bytes, lay_down(kind, body, len)) && is_good();
+    return is_good_alone && mpl_codec_open(&raw, bytes, lay_down(kind, longer, MPL_ALIGN(len) + sizeof next)) &&
+           !is_good();
+}
+
+static bool has_arguments(void)
+{
+    struct mpl_cformat f;
+    struct mpl_arg args[MPL_CFORMAT_ARGS_MAX];
+    int error;
+    return mpl_cformat_parse(&f, MPL_STR("%s")) == 0 && mpl_codec_args(&raw, &f, false, args, &error);
+}
+
+static bool has_text(void)
+{
+    struct mpl_str text;
+    return mpl_codec_text(&raw, &text);
+}
+
+static bool has_fields(void)
+{
+    uint64_t at = 0;
+    uint32_t tag;
+    struct mpl_str value;
+    while (at < raw.body_bytes) {
+        if (!mpl_codec_field(&raw, &at, &tag, &value))
+            return false;
+    }
+    return true;
+}
+
+static bool has_names(void)
+{
+    uint64_t thread;
+    uint32_t process;
+    struct mpl_str process_name, thread_name;
+    return mpl_codec_names(&raw, &thread, &process, &process_name, &thread_name);
+}
+
+static void body_with_another_record_behind_it_is_refused(void)
+{
+    static const char texts[] = "maintext";
+    for (uint64_t len = 0; len < sizeof texts; len++) {
+        char body[100];
+        memcpy(body, &len, sizeof len);
+        memcpy(body + sizeof len, texts, len);
+        CHECK(is_good_alone_only(MPL_RECORD_DEFERRED, body, sizeof len + len, has_arguments));
+        CHECK(is_good_alone_only(MPL_RECORD_TEXT, body, sizeof len + len, has_text));
+        char *end = mpl_field_put(body, MPL_FIELD_MESSAGE, (struct mpl_str){texts, len});
+        CHECK(is_good_alone_only(MPL_RECORD_FULL, body, (uint64_t)(end - body), has_fields));
+        struct mpl_names_record n = {.process_len = (uint16_t)(len / 2), .thread_len = (uint16_t)(len - len / 2)};
+        memcpy(body, (char *)&n + sizeof n.head, sizeof n - sizeof n.head);
+        memcpy(body + sizeof n - sizeof n.head, texts, len);
+        CHECK(is_good_alone_only(MPL_RECORD_NAMES, body, sizeof n - sizeof n.head + len, has_names));
+    }
 }
 
 static const char *copy;
@@ -149,4 +213,5 @@ static void random_bytes_never_lead_out_of_the_record(void)
 }
 
 TEST_MAIN(TEST_CASE(ids_of_all_sizes_come_back), TEST_CASE(arguments_of_all_classes_come_back),
-          TEST_CASE(fields_come_back_in_order), TEST_CASE(random_bytes_never_lead_out_of_the_record))
+          TEST_CASE(fields_come_back_in_order), TEST_CASE(body_with_another_record_behind_it_is_refused),
+          TEST_CASE(random_bytes_never_lead_out_of_the_record))

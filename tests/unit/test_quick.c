@@ -289,6 +289,36 @@ static struct mpl_quick *quick_of(const char *c_format)
     return mpl_cformat_parse(&f, mpl_str_from(c_format)) == 0 ? mpl_quick_of_c(&f, mpl_str_from(c_format)) : NULL;
 }
 
+static bool is_quick(const struct mpl_quick *quick, size_t bytes_more)
+{
+    struct mpl_text t = {shown, 0, sizeof shown};
+    return mpl_quick_append(&(struct mpl_quick_message){quick, body.bytes, body.len + bytes_more}, &t);
+}
+
+static void bodies_with_more_behind_them_go_the_long_way(void)
+{
+    struct mpl_pyformat f;
+    struct mpl_quick *c = quick_of("%s, %d"), *words = quick_of("%d");
+    CHECK(mpl_pyformat_parse(&f, MPL_STR("%s")));
+    struct mpl_quick *python = mpl_quick_of_python(&f, MPL_STR("%s"));
+    body_begin();
+    body_word(1);
+    body_end();
+    CHECK(is_quick(words, 0) && !is_quick(words, 8));
+    body_begin();
+    body_text("seven b");
+    CHECK((body_end(), is_quick(mpl_quick_text, 0)) && !is_quick(mpl_quick_text, 8));
+    body_word(1);
+    CHECK((body_end(), is_quick(c, 0)) && !is_quick(c, 8));
+    body_begin();
+    body_word(MPL_PY_TEXT);
+    body_text("eight by");
+    CHECK((body_end(), is_quick(python, 0)) && !is_quick(python, 8));
+    free(c);
+    free(words);
+    free(python);
+}
+
 /* Each byte may be anything: nothing is read outside the body (sanitizers), and nothing is written outside the room. */
 static void damaged_bodies_are_refused_or_shown_within_bounds(void)
 {
@@ -328,6 +358,7 @@ int main(void)
         TEST_CASE(c_messages_are_the_same_on_both_ways),
         TEST_CASE(python_messages_are_the_same_on_both_ways),
         TEST_CASE(finished_texts_take_the_quick_way_if_they_are_clean),
+        TEST_CASE(bodies_with_more_behind_them_go_the_long_way),
         TEST_CASE(damaged_bodies_are_refused_or_shown_within_bounds),
         TEST_CASE(formats_with_text_that_must_be_escaped_go_the_long_way),
     };
