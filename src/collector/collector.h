@@ -68,6 +68,7 @@ struct mpl_collector {
     struct mpl_heap heap;
     uint64_t pass_records, pass_bytes;
     bool is_blocked; /* a sink must catch up before anything more is merged */
+    bool has_posted; /* notices that nobody was offered yet */
 
     /* the batch that is being filled */
     struct mpl_ring_view **touched;
@@ -145,6 +146,21 @@ bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r);
  * does not take it has yet to tell. False: blocked; as if nothing had been tried. */
 bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
                      const struct mpl_ring_view *r, const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* The same in the collector's name, for the sink `s` alone. False: it has no room now, and nobody is blocked. */
+bool mpl_emit_about(struct mpl_collector *c, struct mpl_sink *s, struct mpl_str text);
+
+/* ---- notice.c ---- */
+
+/* A line about `s`, for those in `sinks`; in the place of one of the same kind that has not been told yet. */
+void mpl_notice_post(struct mpl_collector *c, struct mpl_sink *s, enum mpl_notice_kind kind, uint32_t sinks,
+                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Tells all that has been posted to those who have room. */
+void mpl_notice_tell(struct mpl_collector *c);
+
+/* Has anybody yet to be told? */
+bool mpl_notice_is_due(const struct mpl_collector *c);
 
 /* ---- commit.c ---- */
 

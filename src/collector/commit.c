@@ -154,7 +154,10 @@ static void note_failure(struct mpl_collector *c, struct mpl_sink *s, int error,
     if (s->has_told)
         return;
     s->has_told = true;
-    mpl_emit_notice(c, c->sinks_up & ~bit_of(s), 0, NULL, NULL, "%s: writing fails: %s", s->name, reason);
+    /* Who has not heard that it went on has heard that it fails. */
+    mpl_notice_post(c, s, MPL_NOTICE_FAILS, c->sinks_up & ~bit_of(s) & ~s->notice[MPL_NOTICE_GOES_ON].sinks,
+                    "writing fails: %s", reason);
+    s->notice[MPL_NOTICE_GOES_ON].sinks = 0;
 }
 
 static void note_success(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
@@ -164,8 +167,9 @@ static void note_success(struct mpl_collector *c, struct mpl_sink *s, uint64_t n
         return;
     s->is_failing = s->has_told = false;
     if (has_told)
-        mpl_emit_notice(c, c->sinks_up & ~bit_of(s), 0, NULL, NULL, "%s: writing goes on after %.1f s", s->name,
-                        (double)(now_ns - s->failing_since_ns) / 1e9);
+        mpl_notice_post(c, s, MPL_NOTICE_GOES_ON, c->sinks_up & ~bit_of(s) & ~s->notice[MPL_NOTICE_FAILS].sinks,
+                        "writing goes on after %.1f s", (double)(now_ns - s->failing_since_ns) / 1e9);
+    s->notice[MPL_NOTICE_FAILS].sinks = 0;
 }
 
 /* Said once, and again when it has worked in between. */
@@ -173,7 +177,7 @@ static void note_rotation(struct mpl_collector *c, struct mpl_sink *s)
 {
     bool has_failed = s->file.rotation_error != 0;
     if (has_failed && !s->has_told_rotation)
-        mpl_emit_notice(c, c->sinks_up, 0, NULL, NULL, "%s: cannot be rotated and grows: %s", s->name, s->work.reason);
+        mpl_notice_post(c, s, MPL_NOTICE_ROTATION, c->sinks_up, "cannot be rotated and grows: %s", s->work.reason);
     s->has_told_rotation = has_failed;
 }
 
@@ -182,7 +186,7 @@ static void note_sync(struct mpl_collector *c, struct mpl_sink *s)
 {
     int error = s->work.sync_error;
     if (error && !s->has_told_sync)
-        mpl_emit_notice(c, c->sinks_up, 0, NULL, NULL, "%s: what was written may not be on the disk: %s", s->name,
+        mpl_notice_post(c, s, MPL_NOTICE_SYNC, c->sinks_up, "what was written may not be on the disk: %s",
                         s->work.sync_reason);
     s->has_told_sync = error ? true : s->has_told_sync && s->needs_sync;
 }
@@ -249,11 +253,8 @@ void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
-        if (s->is_stream || !mpl_batch_is_open(s) || s->is_in_hand)
-            continue;
-        s->is_in_hand = true;
-        write_file(c, s, now_ns);
-        s->is_in_hand = false;
+        if (!s->is_stream && mpl_batch_is_open(s))
+            write_file(c, s, now_ns);
     }
     mpl_commit_judge(c, now_ns);
 }

@@ -396,6 +396,36 @@ bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)
     return true;
 }
 
+/* In the name of `r`, of `m`, or of the collector. */
+static void set_own(const struct mpl_collector *c, const struct mpl_member_view *m, const struct mpl_ring_view *r,
+                    struct mpl_str message, struct mpl_record *out)
+{
+    *out = (struct mpl_record){
+        .created_ns = c->is_other_boot ? mpl_clock_wall_ns() : mpl_clock_wall_of(&c->wall, c->now_stamp),
+        .level = MPL_LEVEL_WARNING,
+        .logger = MPL_STR("mplog"),
+        .task_name = MPL_STR(""),
+        .path = MPL_STR("(unknown file)"),
+        .function = MPL_STR("(unknown function)"),
+        .message = message,
+        .process = m ? (uint32_t)m->pid : atomic_load_explicit(&c->control->head.collector_pid, memory_order_relaxed),
+    };
+    if (r) {
+        out->thread = r->thread;
+        out->process = r->process ? r->process : out->process;
+        out->process_name = (struct mpl_str){r->names, r->process_len};
+        out->thread_name = (struct mpl_str){r->names + r->process_len, r->thread_len};
+    } else {
+        out->process_name = MPL_STR("mplog");
+        out->thread_name = MPL_STR("collector");
+    }
+}
+
+static struct mpl_line line_of(const struct mpl_collector *c, const struct mpl_record *own)
+{
+    return (struct mpl_line){.level = own->level, .is_own = true, .stamp = c->now_stamp, .process = own->process};
+}
+
 bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, const struct mpl_member_view *m,
                      const struct mpl_ring_view *r, const char *format, ...)
 {
@@ -404,28 +434,29 @@ bool mpl_emit_notice(struct mpl_collector *c, uint32_t sinks, uint64_t weight, c
     va_start(ap, format);
     int n = vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    struct mpl_record record = {
-        .created_ns = c->is_other_boot ? mpl_clock_wall_ns() : mpl_clock_wall_of(&c->wall, c->now_stamp),
-        .level = MPL_LEVEL_WARNING,
-        .logger = MPL_STR("mplog"),
-        .task_name = MPL_STR(""),
-        .path = MPL_STR("(unknown file)"),
-        .function = MPL_STR("(unknown function)"),
-        .message = {text, n < 0                  ? 0
-                          : n < (int)sizeof text ? (size_t)n
-                                                 : sizeof text - 1},
-        .process = m ? (uint32_t)m->pid : atomic_load_explicit(&c->control->head.collector_pid, memory_order_relaxed),
-    };
-    if (r) {
-        record.thread = r->thread;
-        record.process = r->process ? r->process : record.process;
-        record.process_name = (struct mpl_str){r->names, r->process_len};
-        record.thread_name = (struct mpl_str){r->names + r->process_len, r->thread_len};
-    } else {
-        record.process_name = MPL_STR("mplog");
-        record.thread_name = MPL_STR("collector");
-    }
+    size_t len = n < 0 ? 0 : n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+    struct mpl_record record;
+    set_own(c, m, r, (struct mpl_str){text, len}, &record);
     struct emission e = {.c = c, .has_record = true, .record = &record};
-    struct mpl_line line = {.level = record.level, .is_own = true, .stamp = c->now_stamp, .process = record.process};
+    struct mpl_line line = line_of(c, &record);
     return emit(&e, &line, sinks, weight) == EMITTED;
+}
+
+bool mpl_emit_about(struct mpl_collector *c, struct mpl_sink *s, struct mpl_str text)
+{
+    struct mpl_record record;
+    set_own(c, NULL, NULL, text, &record);
+    struct emission e = {.c = c, .has_record = true, .record = &record};
+    struct mpl_line line = line_of(c, &record);
+    if (line.level < s->level)
+        return true;
+    uint32_t takers = UINT32_C(1) << s->index;
+    bool was_blocked = c->is_blocked;
+    bool has_room = offer(&e, &takers) == EMITTED && takers != 0;
+    c->is_blocked = was_blocked;
+    if (has_room) {
+        mpl_sink_take(s, &line);
+        c->batch_lines++;
+    }
+    return has_room;
 }

@@ -92,7 +92,7 @@ static bool is_everything_written(const struct mpl_collector *c, bool with_stder
         if (!is_sink_done(c->sink[i]) && (with_stderr || !c->sink[i]->is_stderr))
             return false;
     }
-    return c->ending_count == 0;
+    return c->ending_count == 0 && !(with_stderr && mpl_notice_is_due(c));
 }
 
 /* models/join.pml: a joiner claims a slot and then reads the state; we set the state and then read the slots. The host
@@ -244,7 +244,8 @@ static void rest(struct mpl_collector *c, uint32_t wake_word, uint64_t now_ns)
     uint64_t timeout_ns = NAP_NS, retry_ns = mpl_commit_retry_ns(c);
     if (!c->is_blocked && c->pass_bytes >= BUSY_BYTES)
         return;
-    bool is_quiet = c->hot_count == 0 && c->ending_count == 0 && !c->is_blocked && !c->has_missed && c->alive_count > 0;
+    bool is_quiet = c->hot_count == 0 && c->ending_count == 0 && !c->is_blocked && !c->has_missed && !c->has_posted &&
+                    c->alive_count > 0;
     if (is_quiet) {
         shrink_buffers(c);
         timeout_ns = has_sync_due(c) ? HEARTBEAT_NS / 10 : HEARTBEAT_NS;

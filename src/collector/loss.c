@@ -141,7 +141,7 @@ static void report_end(struct mpl_collector *c, struct mpl_sink *s)
         return;
     c->sinks_up &= ~(UINT32_C(1) << s->index);
     if (error)
-        mpl_emit_notice(c, c->sinks_up, 0, NULL, NULL, "%s: nothing is written there any more: %s", s->name,
+        mpl_notice_post(c, s, MPL_NOTICE_END, c->sinks_up, "nothing is written there any more: %s",
                         mpl_errno_text(error, reason, sizeof reason));
 }
 

@@ -230,6 +230,7 @@ static void report_sink_losses(struct mpl_collector *c)
 {
     for (uint32_t i = 0; i < c->sink_count; i++)
         mpl_loss_report_sink(c, c->sink[i]);
+    mpl_notice_tell(c);
 }
 
 static void report_losses(struct mpl_collector *c)

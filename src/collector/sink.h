@@ -42,10 +42,25 @@ struct mpl_batch_view {
 /* One going to the file: open it, write a batch, sync; and what came of it. */
 struct mpl_work {
     struct mpl_batch_view *batch; /* NULL: none waits */
-    uint64_t now_ns; /* when it began */
+    uint64_t now_ns;              /* when it began */
     uint64_t seen_done, moved_ns; /* of the batch, while it is out; when that was seen to change: the main thread's */
     int error, sync_error;
     char reason[MPL_ERROR_MAX], sync_reason[MPL_ERROR_MAX]; /* of a rotation that failed, too */
+};
+
+/* What is told about a sink: notice.c. */
+enum mpl_notice_kind {
+    MPL_NOTICE_FAILS,
+    MPL_NOTICE_GOES_ON,
+    MPL_NOTICE_ROTATION,
+    MPL_NOTICE_SYNC,
+    MPL_NOTICE_END,
+    MPL_NOTICE_KINDS
+};
+
+struct mpl_notice {
+    uint32_t sinks; /* mask: those that do not have it yet */
+    char text[512];
 };
 
 struct mpl_sink {
@@ -71,6 +86,7 @@ struct mpl_sink {
     struct mpl_str offered;
 
     struct mpl_sink_account *account; /* the collector's working copy */
+    struct mpl_notice notice[MPL_NOTICE_KINDS];
 
     /* regular file */
     struct mpl_file file;
@@ -92,9 +108,8 @@ struct mpl_sink {
     bool may_hang;   /* its file system waits for another machine or process: never written by the main thread */
     bool is_slow;    /* what is out has not come back for a while */
     bool wants_room; /* nothing gets on before it comes back */
-    bool is_in_hand; /* mpl_commit_write is at it, and perhaps tells others, whose room makes it be called again */
     bool is_failing; /* the last write failed; the batch waits */
-    bool has_told;   /* others have a line about it; below: this file, too */
+    bool has_told;   /* a line about it is posted for others; below: for this file, too */
     bool has_told_rotation, has_told_sync;
     bool is_given_up; /* it has failed for block_timeout_ms: nobody waits for it any more */
     int failure;      /* errno of that */

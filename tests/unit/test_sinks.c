@@ -63,6 +63,77 @@ static void others_are_told_that_a_file_fails_and_that_it_goes_on(void)
     end();
 }
 
+static unsigned count_of(const char *path, const char *what)
+{
+    size_t len;
+    char *text = read_file(path, &len);
+    unsigned count = 0;
+    for (const char *at = strstr(text, what); at; at = strstr(at + 1, what))
+        count++;
+    free(text);
+    return count;
+}
+
+/* The second file fails, and is full, when it is to be told that the first one fails, too. */
+static void line_about_a_file_that_finds_no_room_is_told_later(void)
+{
+    int number = 0;
+    char fails[sizeof hand_log + 30], goes_on[sizeof hand_log + 30];
+    begin_with_two_files(65536);
+    struct mpl_sink *second = hand_collector.sink[1];
+    snprintf(fails, sizeof fails, "%s: writing fails: ", hand_log);
+    snprintf(goes_on, sizeof goes_on, "%s: writing goes on ", hand_log);
+    break_sink(second);
+    while (second->account->lost == 0 && number < 1000000) {
+        log_numbers(&number, 500);
+        hand_pass();
+    }
+    break_first();
+    for (int i = 0; i < 3; i++) {
+        log_numbers(&number, 1);
+        hand_pass();
+    }
+    CHECK(second->account->lost > 0 && first()->is_failing && first()->has_told);
+    lead_to(second, other_log);
+    for (int i = 0; i < 3; i++)
+        hand_pass();
+    CHECK_INT(count_of(other_log, fails), 1);
+    CHECK_INT(count_of(other_log, goes_on), 0);
+    repair_first();
+    for (int i = 0; i < 3; i++)
+        hand_pass();
+    CHECK_INT(count_of(other_log, fails), 1);
+    CHECK_INT(count_of(other_log, goes_on), 1);
+    CHECK(holds_numbers(hand_log, number));
+    end();
+}
+
+/* Who was not told that it fails need not know that it goes on. */
+static void line_about_a_file_that_is_out_of_date_is_not_told(void)
+{
+    int number = 0;
+    begin_with_two_files(65536);
+    struct mpl_sink *second = hand_collector.sink[1];
+    break_sink(second);
+    while (second->account->lost == 0 && number < 1000000) {
+        log_numbers(&number, 500);
+        hand_pass();
+    }
+    break_first();
+    log_numbers(&number, 1);
+    hand_pass();
+    CHECK(first()->is_failing && first()->has_told);
+    repair_first();
+    hand_pass();
+    CHECK(!first()->is_failing);
+    lead_to(second, other_log);
+    for (int i = 0; i < 3; i++)
+        hand_pass();
+    CHECK(count_of(other_log, "lost here") > 0);
+    CHECK_INT(count_of(other_log, ": writing "), 0);
+    end();
+}
+
 /* Several hundred batches, more records than one batch has, and the memory is given back. */
 static void lines_that_wait_take_more_memory_up_to_the_bound(void)
 {
@@ -268,6 +339,8 @@ int main(void)
     static const struct test_case cases[] = {
         TEST_CASE(file_that_fails_keeps_its_lines_while_the_other_goes_on),
         TEST_CASE(others_are_told_that_a_file_fails_and_that_it_goes_on),
+        TEST_CASE(line_about_a_file_that_finds_no_room_is_told_later),
+        TEST_CASE(line_about_a_file_that_is_out_of_date_is_not_told),
         TEST_CASE(lines_that_wait_take_more_memory_up_to_the_bound),
         TEST_CASE(nothing_is_lost_while_no_other_file_goes_on),
         TEST_CASE(nothing_is_lost_when_no_member_is_left),
