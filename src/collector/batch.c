@@ -63,7 +63,7 @@ static int map_file(struct mpl_batch_view *b, const char *kind, uint32_t index)
 /* Something of it is decided and not in the file. */
 static bool waits(const struct mpl_batch_view *b) { return b->done < b->decided_len; }
 
-bool mpl_batch_is_pending(const struct mpl_sink *s) { return s->is_out || waits(&s->batch[0]) || waits(&s->batch[1]); }
+bool mpl_batch_is_pending(const struct mpl_sink *s) { return s->out || waits(&s->batch[0]) || waits(&s->batch[1]); }
 
 struct mpl_batch_view *mpl_batch_next(struct mpl_sink *s)
 {
@@ -192,7 +192,7 @@ uint64_t mpl_batch_waiting(const struct mpl_sink *s)
     uint64_t sum = 0;
     for (int i = 0; i < 2; i++) {
         const struct mpl_batch_view *b = &s->batch[i];
-        bool is_away = s->is_out && s->work.batch == b;
+        bool is_away = s->out && s->work.batch == b;
         /* Relaxed: a number for people, of what the thread has not finished yet. */
         uint64_t done = is_away ? atomic_load_explicit(&b->shared->done, memory_order_relaxed) - b->begin : b->done;
         if (is_away && done > b->decided_len)
@@ -239,7 +239,7 @@ static void shrink(struct mpl_batch_view *b)
 
 void mpl_batch_shrink(struct mpl_sink *s)
 {
-    for (int i = 0; i < 2 && mpl_batch_is_open(s) && !s->is_out; i++)
+    for (int i = 0; i < 2 && mpl_batch_is_open(s) && !s->out; i++)
         shrink(&s->batch[i]);
 }
 
@@ -260,7 +260,7 @@ static bool grow(const struct mpl_sink *s, struct mpl_batch_view *b, uint64_t by
 }
 
 /* It may have more than at first: it waits for its file, or for the other one to be written. */
-static bool is_stretched(const struct mpl_sink *s, const struct mpl_batch_view *b) { return waits(b) || s->is_out; }
+static bool is_stretched(const struct mpl_sink *s, const struct mpl_batch_view *b) { return waits(b) || s->out; }
 
 /* Bytes that a batch may have: no more than at first, unless it is one line alone, or has to wait. */
 static uint64_t bytes_max(const struct mpl_sink *s, const struct mpl_batch_view *b)
@@ -290,10 +290,10 @@ enum mpl_append mpl_batch_offer(struct mpl_sink *s, uint64_t bytes)
         return MPL_APPEND_LOST;
     if (has_room(s, b, bytes))
         return MPL_APPENDED;
-    if (b->count > 0 && s->is_out && !s->is_slow) {
+    if (b->count > 0 && s->out && s->out != MPL_OUT_SLOW) {
         if (b->len + bytes <= STRETCHED_BYTES_MAX && grow(s, b, bytes))
             return MPL_APPENDED;
-        s->wants_room = true;
+        s->out = MPL_OUT_WANTED;
         return MPL_APPEND_FULL;
     }
     if (waits(b) && grow(s, b, bytes))

@@ -176,10 +176,8 @@ void mpl_commit_write(struct mpl_collector *c, uint64_t now_ns);
 /* Says of each sink whether it is waited for: not while another one goes on, and no longer than block_timeout_ms. */
 void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns);
 
-/* Is everything that was decided in the files? Those that have failed for block_timeout_ms are not asked. */
-bool mpl_commit_is_written(const struct mpl_collector *c);
-
-/* The stamp until which everything is in the files; for the end of a pass that was not blocked. */
+/* The stamp until which everything is in the files, c->now_stamp if nothing waits; those that have failed for
+ * block_timeout_ms are not asked. For the end of a pass that was not blocked. */
 uint64_t mpl_commit_written_until(struct mpl_collector *c);
 
 /* Files that are not waited for any more, or could not be opened. */

@@ -194,7 +194,7 @@ static void note_sync(struct mpl_collector *c, struct mpl_sink *s)
 /* What came of s->work. */
 static void note_work(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
-    s->is_out = s->is_slow = s->wants_room = false;
+    s->out = MPL_NOT_OUT;
     if (s->work.batch)
         mpl_batch_rewind(s->work.batch);
     if (s->work.error) { /* what it has written all the same is not synced */
@@ -220,8 +220,8 @@ static void note_absence(struct mpl_collector *c, struct mpl_sink *s, uint64_t n
     struct mpl_work *w = &s->work;
     /* Relaxed: it tells that something happens, no more. */
     uint64_t done = w->batch ? atomic_load_explicit(&w->batch->shared->done, memory_order_relaxed) : 0;
-    s->is_slow = s->is_slow || now_ns >= w->now_ns + SLOW_NS;
-    s->wants_room = false; /* it was waited for; the other batch grows now */
+    if (s->out == MPL_OUT_WANTED || now_ns >= w->now_ns + SLOW_NS)
+        s->out = MPL_OUT_SLOW;
     if (done != w->seen_done)
         w->moved_ns = now_ns;
     w->seen_done = done;
@@ -234,16 +234,17 @@ static void note_absence(struct mpl_collector *c, struct mpl_sink *s, uint64_t n
 static void write_file(struct mpl_collector *c, struct mpl_sink *s, uint64_t now_ns)
 {
     for (;;) {
-        if (s->is_out && !mpl_writer_is_back(s, s->wants_room ? SLOW_NS : 0)) {
-            note_absence(c, s, s->wants_room ? mpl_clock_monotonic_ns() : now_ns);
+        bool is_wanted = s->out == MPL_OUT_WANTED;
+        if (s->out && !mpl_writer_is_back(s, is_wanted ? SLOW_NS : 0)) {
+            note_absence(c, s, is_wanted ? mpl_clock_monotonic_ns() : now_ns);
             return;
         }
-        if (s->is_out)
+        if (s->out)
             note_work(c, s, now_ns);
         if (!mpl_writer_is_due(s, now_ns, c->writes_apart))
             return;
         mpl_writer_begin(s, now_ns, c->writes_apart, &c->control->head.wake_word);
-        if (s->is_out)
+        if (s->out)
             return;
         note_work(c, s, now_ns);
     }
@@ -294,16 +295,6 @@ void mpl_commit_judge(struct mpl_collector *c, uint64_t now_ns)
     }
 }
 
-bool mpl_commit_is_written(const struct mpl_collector *c)
-{
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        const struct mpl_sink *s = c->sink[i];
-        if (!s->is_stream && !s->is_given_up && mpl_batch_is_pending(s))
-            return false;
-    }
-    return true;
-}
-
 /* A file may always have something on its way: what was decided by the end of one pass is followed until it is there.
  */
 static void set_mark(struct mpl_collector *c)
@@ -347,8 +338,8 @@ uint64_t mpl_commit_retry_ns(const struct mpl_collector *c)
     uint64_t earliest_ns = UINT64_MAX;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         const struct mpl_sink *s = c->sink[i];
-        uint64_t at_ns = s->is_out ? absence_ns(c, s) : s->retry_ns;
-        if (s->is_out != s->is_failing && at_ns < earliest_ns)
+        uint64_t at_ns = s->out ? absence_ns(c, s) : s->retry_ns;
+        if ((s->out != MPL_NOT_OUT) != s->is_failing && at_ns < earliest_ns)
             earliest_ns = at_ns;
     }
     return earliest_ns;

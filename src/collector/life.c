@@ -233,7 +233,7 @@ static void shrink_buffers(struct mpl_collector *c)
 static bool has_sync_due(const struct mpl_collector *c)
 {
     for (uint32_t i = 0; i < c->sink_count; i++) {
-        if (c->sink[i]->fsync != MPL_FSYNC_NEVER && !c->sink[i]->is_out && c->sink[i]->needs_sync)
+        if (c->sink[i]->fsync != MPL_FSYNC_NEVER && !c->sink[i]->out && c->sink[i]->needs_sync)
             return true;
     }
     return false;
@@ -313,7 +313,8 @@ static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_l
         must_stop = must_stop && (!life->is_recovery || now_ns > begin_ns + DYING_WAIT_NS);
         stop_ns = must_stop && stop_ns == 0 ? now_ns : stop_ns;
         bool is_cold = c->hot_count == 0 || now_ns - stop_ns > COOLING_NS;
-        bool is_done = !c->is_blocked && c->ending_count == 0 && mpl_commit_is_written(c) && is_cold;
+        bool is_done = !c->is_blocked && c->ending_count == 0 && c->written_until == c->now_stamp && !c->has_posted &&
+                       is_cold;
         if (next != GO_ON || (must_stop && is_done && c->alive_count > 0))
             break;
         rest(c, wake_word, now_ns);

@@ -63,6 +63,14 @@ struct mpl_notice {
     char text[512];
 };
 
+/* Is a file out, and who waits for it? */
+enum mpl_out {
+    MPL_NOT_OUT,
+    MPL_OUT,
+    MPL_OUT_WANTED, /* nothing gets on before it comes back */
+    MPL_OUT_SLOW,   /* it has not come back for a while, and nobody waits any more: the other batch grows */
+};
+
 struct mpl_sink {
     uint32_t index;
     int32_t level;
@@ -101,13 +109,11 @@ struct mpl_sink {
     enum mpl_fsync fsync;
     bool has_unsynced_error, needs_sync;
     uint64_t sync_due_ns;
-    /* While `is_out`, the thread of writer.c has the file, the three fields above and the batch that is in its work. */
+    /* While it is out, the thread of writer.c has the file, the three fields above and the batch in its work. */
+    enum mpl_out out;
     struct mpl_work work;
     struct mpl_file_writer *file_writer; /* NULL: not started */
-    bool is_out;
     bool may_hang;   /* its file system waits for another machine or process: never written by the main thread */
-    bool is_slow;    /* what is out has not come back for a while */
-    bool wants_room; /* nothing gets on before it comes back */
     bool is_failing; /* the last write failed; the batch waits */
     bool has_told;   /* a line about it is posted for others; below: for this file, too */
     bool has_told_rotation, has_told_sync;
@@ -220,7 +226,7 @@ bool mpl_writer_may_hang(const struct mpl_sink *s);
 bool mpl_writer_is_due(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart);
 
 /* Does s->work, at once, or where `may_go_apart` and it is worth it or the file may hang, on a thread of its own; then
- * s->is_out. `wake_word` is how the main thread is woken when it comes back. */
+ * s->out. `wake_word` is how the main thread is woken when it comes back. */
 void mpl_writer_begin(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart, _Atomic uint32_t *wake_word);
 
 /* What is out has come back: s->work tells. Waits for it for so long. */

@@ -186,10 +186,9 @@ void mpl_writer_begin(struct mpl_sink *s, uint64_t now_ns, bool may_go_apart, _A
     struct mpl_batch_view *b = mpl_batch_next(s);
     s->work.batch = b;
     s->work.now_ns = s->work.moved_ns = now_ns;
-    s->is_slow = s->wants_room = false;
     may_go_apart = may_go_apart && goes_apart(s, b) && start(s, wake_word);
     if (may_go_apart && (b != mpl_batch_filling(s) || mpl_batch_turn(s))) {
-        s->is_out = true;
+        s->out = MPL_OUT;
         atomic_store_explicit(&s->file_writer->state, BUSY, memory_order_release); /* partner: run_writer */
         mpl_os_futex_wake(&s->file_writer->state, 1);
         return;
@@ -201,7 +200,7 @@ bool mpl_writer_is_back(struct mpl_sink *s, uint64_t wait_ns)
 {
     struct mpl_file_writer *w = s->file_writer;
     uint64_t deadline_ns = wait_ns ? mpl_clock_monotonic_ns() + wait_ns : 0;
-    while (s->is_out && atomic_load_explicit(&w->state, memory_order_acquire) == BUSY) { /* partner: run_writer */
+    while (s->out && atomic_load_explicit(&w->state, memory_order_acquire) == BUSY) { /* partner: run_writer */
         uint64_t now_ns = wait_ns ? mpl_clock_monotonic_ns() : 0;
         if (now_ns >= deadline_ns)
             return false;
@@ -226,6 +225,6 @@ bool mpl_writer_stop(struct mpl_sink *s)
     pthread_join(w->thread, NULL);
     free(w);
     s->file_writer = NULL;
-    s->is_out = false;
+    s->out = MPL_NOT_OUT;
     return true;
 }
