@@ -48,7 +48,7 @@ MUTANTS = [
            "wrong_environment_is_refused_by_variable_value_and_reason"),
     Mutant(44, "sizes_of_records_believed", "src/collector/view.c",
            "bytes == 0 || bytes > room || bytes > left ||", "bytes == 0 || bytes > r->data_bytes ||",
-           "unit:scribbled_ring_is_counted_and_the_others_go_on"),
+           "unit:size_beyond_what_is_written_is_told"),
     Mutant(44, "damaged_bytes_not_counted", "src/collector/pass.c",
            "    note_corrupt(c, r, corrupt_bytes);\n"
            "    if (!is_record)\n",

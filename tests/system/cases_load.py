@@ -143,9 +143,9 @@ def memory(t):
 def ten_thousand_threads_stay_within_the_budget(t):
     """Beyond ring_budget_bytes, 96 MiB, they share a ring."""
     small = 256 * 1024  # stacks
-    producer = t.produce("--threads", 10_000, "--records", 3, "--hold-ms", 5000,
+    producer = t.produce("--threads", 10_000, "--records", 3, "--together", 1, "--hold-ms", 5000,
                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (small, small)))
-    t.wait_for_calls(30_000, 60)
+    t.wait_for_calls(30_000, 120)
     in_use, resident = memory(t)
     producer.wait(60)
     found = t.check_log()
@@ -156,7 +156,7 @@ def ten_thousand_threads_stay_within_the_budget(t):
 
 def thousand_processes_take_100_kib_each(t):
     producer = t.produce("--processes", 1000, "--records", 3, "--hold-ms", 20_000)
-    t.wait_for_calls(3000, 60)
+    t.wait_for_calls(3000, 120)
     in_use, resident = memory(t)
     t.tell_producers_to_stop()
     producer.wait(60)

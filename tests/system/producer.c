@@ -28,8 +28,8 @@
 
 static struct {
     const char *name, *tally, *setup, *birth, *also;
-    long first, processes, threads, records, least, most, ladder, huge_every, rate, delay_ms, hold_ms, grandchildren,
-        storm, storm_records, shutdown, quick_exit, detach;
+    long first, processes, threads, records, least, most, ladder, huge_every, rate, delay_ms, hold_ms, together,
+        grandchildren, storm, storm_records, shutdown, quick_exit, detach;
 } o = {.name = "p", .setup = "main", .birth = "fork", .threads = 1, .records = 100, .most = 120, .storm_records = 20};
 
 #define TEXT(name, field)                                                                                              \
@@ -62,6 +62,7 @@ static const struct {
     NUMBER("--rate", rate),                   /* messages a second and thread; 0: as fast as possible */
     NUMBER("--delay-ms", delay_ms),           /* before the first message */
     NUMBER("--hold-ms", hold_ms),             /* after the last, at most: the test may say that it is enough */
+    NUMBER("--together", together),           /* 1: no thread ends before all have logged */
     NUMBER("--grandchildren", grandchildren), /* of each process, logging as much as a thread */
     NUMBER("--storm", storm),                 /* children that the process forks while its threads log ... */
     NUMBER("--storm-records", storm_records), /* ... and how much each of them logs */
@@ -117,6 +118,8 @@ struct place {
     int process, thread;
 };
 
+static pthread_barrier_t all_have_logged;
+
 static void *run_thread(void *arg)
 {
     const struct place *at = arg;
@@ -124,6 +127,8 @@ static void *run_thread(void *arg)
     talk_begin(&t, tallies, longest(), "%s.%d.%d", o.name, at->process, at->thread);
     talk_much(&t, o.records);
     talk_end(&t, longest());
+    if (o.together)
+        pthread_barrier_wait(&all_have_logged);
     return NULL;
 }
 
@@ -198,6 +203,7 @@ static bool run_threads(int process)
     static struct place place[THREADS_MAX];
     bool is_good = true;
     bool is_alone = o.threads == 1 && o.storm == 0;
+    pthread_barrier_init(&all_have_logged, NULL, (unsigned)o.threads);
     for (int i = 0; i < o.threads && i < THREADS_MAX; i++) {
         place[i] = (struct place){process, i};
         if (is_alone)

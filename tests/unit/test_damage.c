@@ -128,6 +128,22 @@ static void size_that_ends_with_a_later_record_is_told(void)
     }
 }
 
+static void size_beyond_what_is_written_is_told(void)
+{
+    char expected[100];
+    log_seven(log_string);
+    struct mpl_record_head *head = record(3);
+    uint64_t left = (uint64_t)(own()->map->data + own()->write_pos - (char *)head);
+    head->kind_words = mpl_kind_words(head->kind_words & 0xff, left + 8);
+    hand_pass();
+    snprintf(expected, sizeof expected, "record 0\nrecord 1\n%u bytes were lost: the ring was damaged\n",
+             (unsigned)left);
+    CHECK(log_is(expected));
+    CHECK_INT(hand_collector.account.lost[MPL_LOSS_CORRUPT_BYTES], left);
+    CHECK_INT(hand_collector.account.lost[MPL_LOSS_DAMAGED], 0);
+    hand_end();
+}
+
 static void size_that_ends_with_a_later_record_is_told_where_no_sink_wants_the_record(void)
 {
     char expected[100];
@@ -174,6 +190,7 @@ int main(void)
     static const struct test_case cases[] = {
         TEST_CASE(scribbled_ring_is_counted_and_the_others_go_on),
         TEST_CASE(size_that_ends_with_a_later_record_is_told),
+        TEST_CASE(size_beyond_what_is_written_is_told),
         TEST_CASE(size_that_ends_with_a_later_record_is_told_where_no_sink_wants_the_record),
         TEST_CASE(names_that_end_with_a_later_record_are_told),
         TEST_CASE(definition_that_lies_is_not_followed),
