@@ -67,8 +67,8 @@ struct mpl_collector {
     struct mpl_clock_wall wall;
     struct mpl_heap heap;
     uint64_t pass_records, pass_bytes;
-    bool is_blocked; /* a sink must catch up before anything more is merged */
-    bool has_posted; /* notices that nobody was offered yet */
+    bool is_blocked;              /* a sink must catch up before anything more is merged */
+    bool has_notices, has_posted; /* that somebody does not have yet; that nobody was offered yet */
 
     /* the batch that is being filled */
     struct mpl_ring_view **touched;
@@ -158,9 +158,6 @@ void mpl_notice_post(struct mpl_collector *c, struct mpl_sink *s, enum mpl_notic
 
 /* Tells all that has been posted to those who have room. */
 void mpl_notice_tell(struct mpl_collector *c);
-
-/* Has anybody yet to be told? */
-bool mpl_notice_is_due(const struct mpl_collector *c);
 
 /* ---- commit.c ---- */
 

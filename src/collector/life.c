@@ -92,7 +92,7 @@ static bool is_everything_written(const struct mpl_collector *c, bool with_stder
         if (!is_sink_done(c->sink[i]) && (with_stderr || !c->sink[i]->is_stderr))
             return false;
     }
-    return c->ending_count == 0 && !(with_stderr && mpl_notice_is_due(c));
+    return c->ending_count == 0 && !(with_stderr && c->has_notices);
 }
 
 /* models/join.pml: a joiner claims a slot and then reads the state; we set the state and then read the slots. The host

@@ -18,7 +18,7 @@ void mpl_notice_post(struct mpl_collector *c, struct mpl_sink *s, enum mpl_notic
     vsnprintf(n->text, sizeof n->text, format, ap);
     va_end(ap);
     n->sinks = sinks;
-    c->has_posted = true;
+    c->has_posted = c->has_notices = true;
 }
 
 /* The bit is away meanwhile: to make room a file may be written, and then something else be posted. */
@@ -31,8 +31,20 @@ static void tell(struct mpl_collector *c, const struct mpl_sink *s, struct mpl_n
         n->sinks |= UINT32_C(1) << i;
 }
 
+static bool is_any_left(const struct mpl_collector *c)
+{
+    uint32_t sinks = 0;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        for (int kind = 0; kind < MPL_NOTICE_KINDS; kind++)
+            sinks |= c->sink[i]->notice[kind].sinks;
+    }
+    return (sinks & c->sinks_up) != 0;
+}
+
 void mpl_notice_tell(struct mpl_collector *c)
 {
+    if (!c->has_notices)
+        return;
     c->has_posted = false;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         for (int kind = 0; kind < MPL_NOTICE_KINDS; kind++) {
@@ -41,14 +53,5 @@ void mpl_notice_tell(struct mpl_collector *c)
                 tell(c, c->sink[i], n, (uint32_t)__builtin_ctz(left));
         }
     }
-}
-
-bool mpl_notice_is_due(const struct mpl_collector *c)
-{
-    uint32_t sinks = 0;
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        for (int kind = 0; kind < MPL_NOTICE_KINDS; kind++)
-            sinks |= c->sink[i]->notice[kind].sinks;
-    }
-    return (sinks & c->sinks_up) != 0;
+    c->has_notices = is_any_left(c);
 }
