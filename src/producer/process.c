@@ -54,7 +54,8 @@ static bool map_guard(void)
     return true;
 }
 
-/* Where the control file is mapped. The address is the same for the life of the process. */
+/* Where the control file is mapped. The address is the same for the life of the process, as long as the kernel can
+ * change what is behind it. */
 static void *control_place;
 
 static bool map_control_place(void)
@@ -68,13 +69,14 @@ static bool map_control_place(void)
     return true;
 }
 
-bool mpl_process_map_control(int fd)
+void mpl_process_map_control(int fd, struct mpl_control *spare)
 {
-    /* The place is mapped already: the kernel needs no new memory for it, only a different file behind it. */
+    /* The place is mapped already: the kernel needs no new memory for it, only a different file behind it, and fails
+     * all the same when it is short of memory for itself. */
     struct mpl_control *c = mpl_control_map(fd, control_place);
     if (c)
-        mpl_process.control = c;
-    return c != NULL;
+        mpl_unmap(spare, sizeof *spare);
+    mpl_process.control = c ? c : spare;
 }
 
 void mpl_process_unmap_control(void)

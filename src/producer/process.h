@@ -109,8 +109,9 @@ bool mpl_process_is_in_section_here(void);
 bool mpl_process_is_new_child(void);
 
 /* Maps a session's control file, or zeros, into the one place where this process looks for it: other threads may be
- * reading there at any time. Under the lock. False: with a sentence, and everything as before. */
-bool mpl_process_map_control(int fd);
+ * reading there at any time. `spare`: the same file, mapped elsewhere; unmapped, or, where that place cannot be had,
+ * looked at instead and left mapped for good. Under the lock. */
+void mpl_process_map_control(int fd, struct mpl_control *spare);
 void mpl_process_unmap_control(void);
 
 /* Takes over the facts of the session whose control file is mapped. Under the lock. */

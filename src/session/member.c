@@ -84,7 +84,7 @@ static int fill_and_activate(struct mpl_entry *e, struct mpl_control *c, int dir
 
 int mpl_member_enter(struct mpl_entry *e, int dir_fd)
 {
-    struct mpl_control *c = mpl_control_map(e->session->control_fd, NULL);
+    struct mpl_control *c = e->control = mpl_control_map(e->session->control_fd, NULL);
     if (!c)
         return -ENOMEM;
     int error = take_slot(e, c);
@@ -95,7 +95,8 @@ int mpl_member_enter(struct mpl_entry *e, int dir_fd)
         else
             mpl_wake_for_news(c);
     }
-    mpl_unmap(c, sizeof *c);
+    if (error)
+        mpl_unmap(c, sizeof *c);
     return error;
 }
 
@@ -107,11 +108,8 @@ static void leave_slot(struct mpl_control *c, struct mpl_session *s)
 
 void mpl_member_withdraw(struct mpl_entry *e)
 {
-    struct mpl_control *c = mpl_control_map(e->session->control_fd, NULL);
-    if (c) {
-        leave_slot(c, e->session);
-        mpl_unmap(c, sizeof *c);
-    }
+    leave_slot(e->control, e->session);
+    mpl_unmap(e->control, sizeof *e->control);
     mpl_segment_close(&e->segment);
 }
 
@@ -153,8 +151,7 @@ static uint64_t ticks_per_ms(const struct mpl_control_head *h)
 void mpl_member_adopt(struct mpl_entry *e)
 {
     take_segment(e);
-    if (!mpl_process_map_control(e->session->control_fd))
-        mpl_complain("%s", mpl_error_text());
+    mpl_process_map_control(e->session->control_fd, e->control);
     mpl_process_take_facts();
     uint32_t clock_kind = mpl_process.control->head.clock_kind;
     mpl_process.clock_kind = clock_kind == MPL_CLOCK_COUNTER ? clock_kind : MPL_CLOCK_MONOTONIC;

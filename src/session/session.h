@@ -33,6 +33,7 @@ struct mpl_session {
 struct mpl_entry {
     struct mpl_session *session;
     struct mpl_segment_writer segment;
+    struct mpl_control *control; /* mapped until the process has switched over, which cannot fail then */
 };
 
 /* Builds a session from session->options under `id` (NULL: a new one), with this process as its first member, and

@@ -19,6 +19,11 @@ MUTANTS = [
            "    if (how == MPL_START_HELPER || mpl_crash_is_underway())\n",
            "    if (how == MPL_START_HELPER || wants_helper(&s->options) || mpl_crash_is_underway())\n",
            "refused_system_calls_harm_nobody", "helper_that_cannot_be_executed_is_replaced_by_a_thread"),
+    Mutant(23, "place_of_the_control_file_alone_tried", "src/producer/process.c",
+           "    mpl_process.control = c ? c : spare;\n",
+           "    if (c)\n"
+           "        mpl_process.control = c;\n",
+           "unit:mapping_that_fails_refuses_the_setup_or_costs_no_line"),
     Mutant(33, "shared_memory_not_allocated_before_use", "src/base/os.c",
            "        error = posix_fallocate(fd, (off_t)offset, (off_t)bytes);\n",
            "        error = ftruncate(fd, (off_t)(offset + bytes)) < 0 ? errno : 0;\n",
