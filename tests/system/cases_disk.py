@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Unlicense
 """Disks that are full or fail, while the program logs on: what comes into the file, what is lost and told, and that
 other files do not notice."""
+import ctypes
 import errno
 import os
 import signal
@@ -323,6 +324,16 @@ def full_disk_under_load_for_ten_seconds_loses_what_it_counts(t):
 
 # ---- what is done to the file ----
 
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+def exchange(a, b):
+    """In one step: between two a file would be made anew."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    failed = libc.renameat2(AT_FDCWD, os.fsencode(a), AT_FDCWD, os.fsencode(b), RENAME_EXCHANGE)
+    check(failed == 0, "renameat2:", os.strerror(ctypes.get_errno()))
+
+
 def meddle(t, *actions, **mplog):
     """Does all that while a program logs; then all its lines must be in the files together."""
     producer = t.produce("--threads", 2, "--records", -1, "--rate", 2000, "--hold-ms", 500, mplog=mplog)
@@ -368,8 +379,8 @@ def file_that_is_moved_deleted_or_replaced_is_followed(t):
         return linked
 
     def replace_by_directory():
-        os.rename(t.log, aside)
-        os.mkdir(t.log)
+        os.mkdir(aside)
+        exchange(t.log, aside)
         time.sleep(0.4)
         os.rmdir(t.log)
         return aside
