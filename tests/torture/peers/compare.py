@@ -22,7 +22,7 @@ WORKERS = 3
 TALLY_BYTES = 64 * 17
 RATES = (("as fast as possible", 0), ("2,000 a second each", 2000))
 VICTIMS = ("worker", "main")
-AFTER_S, END_S = 0.1, 5
+START_S, AFTER_S, END_S = 60, 0.1, 5
 
 
 def peers(build):
@@ -69,7 +69,10 @@ def run_round(build, command, victim, rate, folder, ring_dir):
     main = subprocess.Popen([*command, log, tally, str(rate), str(WORKERS)], env=environment, cwd=folder,
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                             start_new_session=True)
-    wait_for(lambda: len(read_tally(tally)) == WORKERS + 1, 10)
+    if not wait_for(lambda: len(read_tally(tally)) == WORKERS + 1, START_S):
+        os.killpg(main.pid, signal.SIGKILL)
+        main.wait()
+        sys.exit(f"not all of its processes have logged within {START_S} s: {' '.join(command)}")
     time.sleep(0.05 + random.random() * 0.1)
     workers = children_of(main.pid)
     os.kill(random.choice(workers) if victim == "worker" else main.pid, signal.SIGKILL)
