@@ -252,20 +252,27 @@ static int run_heirs(char **argv)
 
 enum phase { QUIET_FIRST, RAISED, QUIET_AGAIN, LOCAL, BETWEEN, OVER };
 
-static const char *const phase_names[] = {"quiet-first", "raised", "quiet-again", "local"};
+static const char *const phase_names[] = {"quiet-first", "raised", "quiet-again", "local", "between"};
 
-static void log_phases(const _Atomic int *phase)
+/* phase[0]: what the child is to do; phase[1]: what it has done once at least. */
+static void log_phases(_Atomic int phase[2])
 {
     mplog_logger *part = mplog_get_logger("app.part"), *other = mplog_get_logger("other");
-    for (int now; (now = atomic_load(phase)) != OVER; talk_sleep_ms(1)) {
-        if (now == BETWEEN)
-            continue;
+    for (int now; (now = atomic_load(&phase[0])) != OVER; talk_sleep_ms(1)) {
         if (now == LOCAL)
             mplog_set_level(other, MPLOG_ERROR);
         mplog_debug(part, "%s part debug", phase_names[now]);
         mplog_debug(other, "%s other debug", phase_names[now]);
         mplog_info(other, "%s other info", phase_names[now]);
+        atomic_store(&phase[1], now);
     }
+}
+
+static void go_through(_Atomic int phase[2], int wanted)
+{
+    atomic_store(&phase[0], wanted);
+    while (atomic_load(&phase[1]) != wanted)
+        talk_sleep_ms(1);
 }
 
 static int run_levels(char **argv)
@@ -280,17 +287,15 @@ static int run_levels(char **argv)
         exit(0);
     }
     for (int now = QUIET_FIRST; now <= LOCAL; now++) {
-        atomic_store(phase, BETWEEN);
-        talk_sleep_ms(20); /* the child has finished its turn */
+        go_through(phase, BETWEEN);
         int error = now == RAISED        ? mplog_set_session_level("app", MPLOG_DEBUG)
                     : now == QUIET_AGAIN ? mplog_set_session_level("app", MPLOG_NOTSET)
                                          : 0;
         if (error)
             printf("error=%s\n", mplog_last_error());
-        atomic_store(phase, now);
-        talk_sleep_ms(50);
+        go_through(phase, now);
     }
-    atomic_store(phase, OVER);
+    atomic_store(&phase[0], OVER);
     return waitpid(pid, NULL, 0) == pid ? 0 : 1;
 }
 
