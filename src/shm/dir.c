@@ -131,8 +131,35 @@ static int make_and_open(const char *path)
     return fd;
 }
 
-/* The last session that ends deletes the parent, perhaps just when it is to be used. Each turn that is lost to that
- * means that another session has ended meanwhile. */
+static int make_in_parent(const char *parent, const char *path)
+{
+    int error = make_parent(parent);
+    return error ? error : make_and_open(path);
+}
+
+/* A parent that has the folder in it from the first moment on: nobody can delete it as empty. In the place of none, or
+ * of an empty one. -ENOENT: there is one that is not empty. */
+static int make_with_parent(const char *parent, const char *path)
+{
+    char fresh[MPL_DIR_MAX], inner[MPL_DIR_MAX];
+    struct mpl_text t = {inner, 0, MPL_DIR_MAX};
+    if (!with_suffix(fresh, parent, ".new-"))
+        return mpl_fail(ENAMETOOLONG, "%s: path is too long", parent);
+    mpl_text_printf(&t, "%s%s", fresh, strrchr(path, '/'));
+    if (!mpl_text_fits(&t))
+        return mpl_fail(ENAMETOOLONG, "%s: path is too long", parent);
+    int error = make_private(fresh);
+    error = error ? error : make_private(inner);
+    error = error ? error : rename(fresh, parent) < 0 ? -errno : 0;
+    if (!error)
+        return open_private(path);
+    rmdir(inner);
+    rmdir(fresh);
+    return error == -ENOTEMPTY || error == -EEXIST ? -ENOENT : mpl_fail_errno(-error, "%s: cannot be created", parent);
+}
+
+/* The last session that ends deletes the parent, perhaps just when it is to be used. The first try is the usual way;
+ * each further turn that is lost means that one session has begun, and another one has ended. */
 #define PARENT_TRIES 100
 
 int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX])
@@ -144,8 +171,7 @@ int mpl_dir_build(const char *parent, const char *id, char path[MPL_DIR_MAX])
         return mpl_fail(ENAMETOOLONG, "%s: path is too long", parent);
     int fd = -ENOENT;
     for (int i = 0; i < PARENT_TRIES && fd == -ENOENT; i++) {
-        int error = make_parent(parent);
-        fd = error ? error : make_and_open(path);
+        fd = i % 2 ? make_with_parent(parent, path) : make_in_parent(parent, path);
     }
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
         /* Only a sweep that wants to know whether a builder lives asks for this lock; without it the builder is taken
