@@ -120,6 +120,7 @@ def program_whose_parents_have_gone_joins(t):
 def program_whose_session_has_gone_creates_it_again(t):
     t.produce("--first", 50, "--records", 50, "--spawn", "orphan", *spawned(t, "--setup", "none"),
               mplog={"file_mode": "w"}).wait(2)
+    t.wait_for_calls(150)  # the orphan begins when all others have gone
     t.wait_until_gone()
     check(t.check_log()["payloads"] == 150)
 
