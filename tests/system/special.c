@@ -25,7 +25,6 @@
  *
  * cycles and churn say when they are done and wait for the end of stdin.
  */
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -33,6 +32,7 @@
 #include "shm/control.h"
 #include "shm/dir.h"
 #include "shm/slot.h"
+#include "resources.h"
 #include "talk.h"
 
 #define AT_ONCE_MAX 256
@@ -76,28 +76,6 @@ static int run_setup(char **argv)
     int error = mplog_setup_logging(&mplog);
     printf("rc=%d\nerror=%s\nis_setup=%d\n", error, mplog_last_error(), mplog_is_logging_setup());
     return 0;
-}
-
-static int count_entries(const char *path)
-{
-    DIR *dir = opendir(path);
-    int n = 0;
-    while (dir && readdir(dir))
-        n++;
-    if (dir)
-        closedir(dir);
-    return n;
-}
-
-static int count_lines(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    int n = 0;
-    for (int c; f && (c = getc(f)) != EOF;)
-        n += c == '\n';
-    if (f)
-        fclose(f);
-    return n;
 }
 
 static void print_resources(const char *when)
