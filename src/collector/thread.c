@@ -56,18 +56,21 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void identify(struct instance *t)
+/* A thread that nobody knows would get a second one beside it: the kernel's lock is the process's. */
+static int identify(struct instance *t)
 {
     struct stat st;
     int dir_fd = mpl_dir_open(t->dir);
     if (dir_fd < 0)
-        return;
+        return dir_fd;
     /* By name: opening the control file and closing it again would release this process's lock on it. */
-    if (fstatat(dir_fd, "control", &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        t->dev = st.st_dev;
-        t->ino = st.st_ino;
-    }
+    int error = fstatat(dir_fd, "control", &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno : 0;
     close(dir_fd);
+    if (error)
+        return mpl_fail_errno(error, "the collector thread: the control file in %s cannot be examined", t->dir);
+    t->dev = st.st_dev;
+    t->ino = st.st_ino;
+    return 0;
 }
 
 /* The instance for that control file; NULL: none is running. The kernel's lock would not tell: it is the process's. */
@@ -116,7 +119,6 @@ static struct instance *prepare(const char *dir, const int *fds, unsigned fd_cou
     if (!t)
         return NULL;
     strncpy(t->dir, dir, sizeof t->dir - 1);
-    identify(t);
     for (unsigned i = 0; i < fd_count && t->candidates.count < CANDIDATES_MAX; i++) {
         int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
         if (fd >= 0)
@@ -153,9 +155,12 @@ static int start_new(const char *dir, const int *fds, unsigned fd_count, bool is
     if (!atomic_exchange(&has_fork_hook, true))
         pthread_atfork(NULL, NULL, mpl_stream_close_in_child);
     atomic_init(&t->must_stop, is_recovery);
-    mpl_lock_take(&instances_lock);
-    int error = start(t);
-    mpl_lock_release(&instances_lock);
+    int error = identify(t);
+    if (!error) {
+        mpl_lock_take(&instances_lock);
+        error = start(t);
+        mpl_lock_release(&instances_lock);
+    }
     if (error)
         discard(t);
     return error;

@@ -24,6 +24,10 @@ MUTANTS = [
            "    if (c)\n"
            "        mpl_process.control = c;\n",
            "unit:mapping_that_fails_refuses_the_setup_or_costs_no_line"),
+    Mutant(23, "thread_that_nobody_knows_is_started", "src/collector/thread.c",
+           "    int error = identify(t);\n    if (!error) {\n",
+           "    int error = identify(t) * 0;\n    if (!error) {\n",
+           "unit:thread_that_cannot_tell_which_session_it_serves_is_not_started"),
     Mutant(33, "shared_memory_not_allocated_before_use", "src/base/os.c",
            "        error = posix_fallocate(fd, (off_t)offset, (off_t)bytes);\n",
            "        error = ftruncate(fd, (off_t)(offset + bytes)) < 0 ? errno : 0;\n",

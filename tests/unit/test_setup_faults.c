@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/thread.h"
 #include "harness.h"
 #include "mplog.h"
 
@@ -49,6 +50,20 @@ int __wrap_stat(const char *name, struct stat *st) { return is_to_fail() ? -1 : 
 int __real_stat64(const char *name, struct stat64 *st);
 int __wrap_stat64(const char *name, struct stat64 *st);
 int __wrap_stat64(const char *name, struct stat64 *st) { return is_to_fail() ? -1 : __real_stat64(name, st); }
+
+int __real_fstatat(int dir, const char *name, struct stat *st, int flags);
+int __wrap_fstatat(int dir, const char *name, struct stat *st, int flags);
+int __wrap_fstatat(int dir, const char *name, struct stat *st, int flags)
+{
+    return is_to_fail() ? -1 : __real_fstatat(dir, name, st, flags);
+}
+
+int __real_fstatat64(int dir, const char *name, struct stat64 *st, int flags);
+int __wrap_fstatat64(int dir, const char *name, struct stat64 *st, int flags);
+int __wrap_fstatat64(int dir, const char *name, struct stat64 *st, int flags)
+{
+    return is_to_fail() ? -1 : __real_fstatat64(dir, name, st, flags);
+}
 
 /* Of session files. */
 void *__real_mmap(void *at, size_t bytes, int rights, int flags, int fd, off_t offset);
@@ -139,9 +154,28 @@ static void look_that_fails_refuses_the_setup_or_costs_no_line(void) { let_each_
 
 static void mapping_that_fails_refuses_the_setup_or_costs_no_line(void) { let_each_fail(&mappings); }
 
+/* A second one would be started beside it: nobody could tell that there is one, since the lock is the process's. */
+static void thread_that_cannot_tell_which_session_it_serves_is_not_started(void)
+{
+    char dir[] = "/tmp/mplog-setup-XXXXXX", control[sizeof dir + 8];
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(control, sizeof control, "%s/control", dir);
+    close(open(control, O_CREAT | O_RDWR, 0600));
+    for (long k = 1; k <= 2; k++) { /* the folder, and the file in it */
+        atomic_store(&looks.count, 0);
+        atomic_store(&looks.failing, k);
+        CHECK_INT(mpl_collector_thread_start(dir, NULL, 0), -ENOMEM);
+        CHECK_INT(atomic_load(&looks.count), k);
+    }
+    atomic_store(&looks.failing, 0);
+    unlink(control);
+    rmdir(dir);
+}
+
 int main(void)
 {
-    static const struct test_case cases[] = {TEST_CASE(look_that_fails_refuses_the_setup_or_costs_no_line),
+    static const struct test_case cases[] = {TEST_CASE(thread_that_cannot_tell_which_session_it_serves_is_not_started),
+                                             TEST_CASE(look_that_fails_refuses_the_setup_or_costs_no_line),
                                              TEST_CASE(mapping_that_fails_refuses_the_setup_or_costs_no_line)};
     int fd = mkstemp(path);
     if (fd < 0)
