@@ -25,12 +25,13 @@ static size_t show_first(struct mpl_text *out, struct mpl_str s, enum mpl_escape
     uint32_t code = 0;
     size_t n = mpl_utf8_decode(s.ptr, s.len, &code), colour = mode == MPL_ESCAPE_CONTROL ? colour_len(s) : 0;
     bool is_line_end = code == '\n' || code == 0x2028 || code == 0x2029;
+    bool is_moving = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
     bool is_hidden = mode != MPL_ESCAPE_NONE && is_control(code) && code != '\t' && code != '\n';
     if (n == 0)
         mpl_text_printf(out, "\\x%02x", (unsigned char)s.ptr[0]);
     else if (colour > 0)
         mpl_text_append(out, s.ptr, colour);
-    else if (is_hidden || (mode == MPL_ESCAPE_STRICT && is_line_end))
+    else if (is_hidden || (mode == MPL_ESCAPE_STRICT && (is_line_end || is_moving)))
         mpl_text_printf(out, code < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)code);
     else
         mpl_text_append(out, s.ptr, n);

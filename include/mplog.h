@@ -122,8 +122,8 @@ struct mplog_options {
     int block_timeout_ms;
 
     /* What is shown as \xNN. "control" (default): control characters except newline, tab and colour sequences;
-     * "strict": newlines and colours too, so that no record can forge a line; "none". Bytes that are not UTF-8 are
-     * shown as \xNN in every mode. */
+     * "strict": newlines, colours, and what reverses the direction of text, too, so that no record can forge a line;
+     * "none". Bytes that are not UTF-8 are shown as \xNN in every mode. */
     const char *escape;
 
     /* Directory for shared memory. Default: the first that works of /dev/shm, $XDG_RUNTIME_DIR, /tmp. */

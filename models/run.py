@@ -238,7 +238,11 @@ def report(tap, check, result):
 def main():
     arguments = sys.argv[1:]
     is_long = "--long" in arguments
-    models = [a for a in arguments if a != "--long"] or sorted(DEPTH)
+    models = [re.sub(r"\.pml$", "", a) for a in arguments if a != "--long"] or sorted(DEPTH)
+    unknown = [model for model in models if model not in DEPTH]
+    if unknown:
+        print("Bail out! no model %s; there are %s" % (unknown[0], " ".join(sorted(DEPTH))))
+        return 1
     checks = [c for c in CHECKS if c.model in models and (is_long or not c.is_long)]
     for tool in ("spin", "gcc"):
         if not shutil.which(tool):

@@ -8,6 +8,12 @@
 #define LINE_SEPARATOR 0x2028
 #define PARAGRAPH_SEPARATOR 0x2029
 
+/* Characters by which the rest of a line is shown in another place than it stands (Unicode Standard Annex 9). */
+static bool is_reordering(uint32_t code)
+{
+    return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
 #define EVERY_BYTE(b) (UINT64_MAX / 255 * (uint64_t)(b))
 
 static uint64_t load_word(const char *bytes)
@@ -89,7 +95,7 @@ static size_t passing_len(struct mpl_str s, enum mpl_escape mode)
         return mode == MPL_ESCAPE_CONTROL ? colour_sequence_len(s) : 0;
     if ((code < 0x20 && code != '\t') || (code >= DEL && code < 0xa0))
         return 0;
-    if (mode == MPL_ESCAPE_STRICT && (code == LINE_SEPARATOR || code == PARAGRAPH_SEPARATOR))
+    if (mode == MPL_ESCAPE_STRICT && (code == LINE_SEPARATOR || code == PARAGRAPH_SEPARATOR || is_reordering(code)))
         return 0;
     return n;
 }

@@ -54,6 +54,9 @@ def main():
     cases = [case for module in modules
              for case in module.CASES + (getattr(module, "LONG_CASES", ()) if arguments.long else ())
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]
+    if not cases:
+        print("Bail out! no test's name contains", " or ".join(arguments.only))
+        return 1
     bench = support.Bench(os.path.abspath(arguments.build), arguments.long, arguments.seed, arguments.keep)
     print(f"# seed {arguments.seed}", flush=True)
     try:

@@ -68,7 +68,7 @@ static inline void test_fail(const char *file, int line, const char *format, ...
 static inline int test_run(const struct test_case *cases, size_t count)
 {
     const char *only = getenv("TEST_ONLY");
-    int failures = 0;
+    int failures = 0, ran = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("1..%zu\n", count);
     for (size_t i = 0; i < count; i++) {
@@ -78,8 +78,11 @@ static inline int test_run(const struct test_case *cases, size_t count)
         cases[i].run_fn();
         printf("%sok %zu - %s\n", test_has_failed ? "not " : "", i + 1, cases[i].name);
         failures += test_has_failed;
+        ran++;
     }
-    return failures != 0;
+    if (ran == 0)
+        printf("Bail out! there is no case %s\n", only ? only : "at all");
+    return failures != 0 || ran == 0;
 }
 
 #define TEST_CASE(function)                                                                                            \

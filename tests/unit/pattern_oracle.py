@@ -34,7 +34,7 @@ SPEC = re.compile(r"%%|%\(([^)]*)\)([-+ #0]*)(\d*)(\.\d*)?[hlL]?(.)", re.S)
 ESCAPED = {
     0: re.compile(r"(?!)"),
     1: re.compile(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]"),
-    2: re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]"),
+    2: re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"),
 }
 
 

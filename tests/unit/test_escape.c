@@ -31,9 +31,11 @@ static const struct vector vectors[] = {
     V("C1 first", "\xc2\x80", "\xc2\x80", "\\x80", NULL),
     V("C1 last", "\xc2\x9f", "\xc2\x9f", "\\x9f", NULL),
     V("after C1", "\xc2\xa0", "\xc2\xa0", NULL, NULL),
+    V("right-to-left override", "a\xe2\x80\xae" "b", "a\xe2\x80\xae" "b", NULL, "a\\u202eb"),
+    V("isolate", "\xe2\x81\xa7", "\xe2\x81\xa7", NULL, "\\u2067"),
     V("line separator", "\xe2\x80\xa8", "\xe2\x80\xa8", NULL, "\\u2028"),
     V("paragraph separator", "a\xe2\x80\xa9z", "a\xe2\x80\xa9z", NULL, "a\\u2029z"),
-    V("beside separators", "\xe2\x80\xa7\xe2\x80\xaa", "\xe2\x80\xa7\xe2\x80\xaa", NULL, NULL),
+    V("beside separators", "\xe2\x80\xa7\xe2\x80\xaf", "\xe2\x80\xa7\xe2\x80\xaf", NULL, NULL),
     V("colour", "\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m", NULL, "\\x1b[31mred\\x1b[0m"),
     V("colour, many parameters", "\x1b[1;38;5;208mx", "\x1b[1;38;5;208mx", NULL, "\\x1b[1;38;5;208mx"),
     V("colour, none", "\x1b[m", "\x1b[m", NULL, "\\x1b[m"),
@@ -154,7 +156,8 @@ static size_t allowed_len(const unsigned char *p, size_t n, bool allows_lines)
     static const uint32_t least[] = {0, 0, 0xa0, 0x800, 0x10000};
     if (p[0] < 0xc2 || code < least[len] || code > 0x10ffff || code >> 11 == 0x1b)
         return 0;
-    return !allows_lines && (code == 0x2028 || code == 0x2029) ? 0 : len;
+    bool is_special = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return !allows_lines && is_special ? 0 : len;
 }
 
 static size_t random_text(uint64_t *seed, char *text, size_t max)
