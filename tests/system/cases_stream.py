@@ -101,7 +101,10 @@ def reader_of_stderr_that_never_reads_delays_the_file_not_at_all(t):
     program.wait(6.5)
     t.note(f"ended after {program.took:.2f} s")
     os.close(reader.end)
-    t.check_log()
+    t.wait_until_gone()
+    told = t.read_log().count("stderr: nothing is written there any more: Broken pipe")
+    check(told <= 1, told)  # where the helper was still there when the reader went
+    t.check_log(foreign=told)
 
 
 def reader_of_stderr_that_comes_back_is_told_what_it_missed(t):
