@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -374,9 +373,8 @@ static void note_end(const struct mpl_life *life, bool is_removed)
 static int lead(const struct mpl_life *life, int dir_fd, int *control_fd, bool *is_again)
 {
     *is_again = false;
-    /* Fresh pages are zeros, and of its 4,096 members most never are. */
-    struct mpl_collector *c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (c == MAP_FAILED)
+    struct mpl_collector *c = calloc(1, sizeof *c);
+    if (!c)
         return mpl_fail(ENOMEM, "collector: out of memory");
     int error = mpl_collector_init(c, life->dir, dir_fd, *control_fd, life->candidates);
     close_candidates(life->candidates);
@@ -397,7 +395,7 @@ static int lead(const struct mpl_life *life, int dir_fd, int *control_fd, bool *
         error = 0;
     }
     mpl_collector_fini(c);
-    munmap(c, sizeof *c);
+    free(c);
     return error;
 }
 
