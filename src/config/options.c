@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/level.h"
 #include "base/os.h"
+#include "config/descriptor.h"
 
 enum option_type { TYPE_STRING, TYPE_BOOL, TYPE_INT, TYPE_LEVEL, TYPE_BYTES };
 
@@ -302,6 +303,21 @@ static int make_absolute(struct mpl_options *out, const char **path, const char 
     return *path ? 0 : mpl_fail(ENAMETOOLONG, "%s: the path is too long", name);
 }
 
+/* The collector has other descriptors, and no terminal. */
+static int name_descriptor(struct mpl_options *out)
+{
+    char path[PATH_MAX + 64];
+    struct mpl_text t = {path, 0, sizeof path};
+    bool is_one = false;
+    if (!out->o.log_file)
+        return 0;
+    int error = mpl_descriptor_path("log_file", out->o.log_file, &t, &is_one);
+    if (error || !is_one)
+        return error;
+    out->o.log_file = mpl_text_fits(&t) ? keep(out, mpl_text_cstr(&t)) : NULL;
+    return out->o.log_file ? 0 : mpl_fail(ENAMETOOLONG, "log_file: the path is too long");
+}
+
 /* What an empty string means: for a path nothing sensible, elsewhere the default. */
 static int drop_empty(struct mplog_options *o)
 {
@@ -331,6 +347,7 @@ int mpl_options_resolve(struct mpl_options *out, const struct mplog_options *fro
     error = error ? error : check_choices(&out->o);
     error = error ? error : check_numbers(&out->o);
     error = error ? error : make_absolute(out, &out->o.log_file, "log_file");
+    error = error ? error : name_descriptor(out);
     error = error ? error : make_absolute(out, &out->o.ring_dir, "ring_dir");
     return error ? error : keep_strings(out);
 }

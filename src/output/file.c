@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,11 +28,18 @@
 
 /* ---- open, close ---- */
 
+static bool is_anothers_pipe(const char *path)
+{
+    struct stat st;
+    return strncmp(path, "/proc/", 6) == 0 && stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 /* For reading too: the end of the file is looked at, and whoever holds a FIFO's read end as well can open it without a
- * reader and never gets SIGPIPE, which would kill a host that the collector is a thread of; lines wait in the pipe. */
+ * reader and never gets SIGPIPE, which would kill a host that the collector is a thread of; lines wait in the pipe. But
+ * not of a pipe that a process has for its stdout: it would never learn that its reader has gone. */
 static int open_existing(const char *path)
 {
-    int fd = open(path, O_RDWR | OPEN_FLAGS);
+    int fd = open(path, (is_anothers_pipe(path) ? O_WRONLY : O_RDWR) | OPEN_FLAGS);
     if (fd < 0 && errno == EACCES)
         fd = open(path, O_WRONLY | OPEN_FLAGS);
     return fd < 0 ? -errno : fd;

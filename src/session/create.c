@@ -123,8 +123,10 @@ static int add_sinks(int dir_fd, const struct mpl_session *s, uint32_t *count)
     struct stat st;
     const struct mplog_options *o = &s->options.o;
     int error = 0;
+    /* A descriptor of a process that ends is another file then: which one is meant must be known. */
+    int fd = o->log_file && strncmp(o->log_file, "/proc/", 6) == 0 ? s->pipe_fd : -1;
     if (o->log_file)
-        error = add_sink(dir_fd, (*count)++, is_regular(o->log_file) ? "file" : "pipe", -1, s);
+        error = add_sink(dir_fd, (*count)++, is_regular(o->log_file) ? "file" : "pipe", fd, s);
     if (!error && o->log_to_stderr && fstat(STDERR_FILENO, &st) == 0)
         error = add_sink(dir_fd, (*count)++, "stderr", STDERR_FILENO, s);
     return error;

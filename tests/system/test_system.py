@@ -19,6 +19,7 @@ import cases_clock
 import cases_crash
 import cases_death
 import cases_denied
+import cases_descriptor
 import cases_disk
 import cases_hang
 import cases_load
@@ -50,7 +51,7 @@ def main():
     arguments = parse_arguments()
     modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_signals, cases_crash,
                cases_denied, cases_space, cases_disk, cases_hang, cases_recover, cases_stat, cases_trust,
-               cases_clock, cases_places, cases_memory, cases_alone, cases_unwritten)
+               cases_clock, cases_places, cases_memory, cases_alone, cases_unwritten, cases_descriptor)
     cases = [case for module in modules
              for case in module.CASES + (getattr(module, "LONG_CASES", ()) if arguments.long else ())
              if not arguments.only or any(part in case.__name__ for part in arguments.only)]
