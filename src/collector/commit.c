@@ -273,7 +273,7 @@ static bool is_given_up(const struct mpl_collector *c, const struct mpl_sink *s,
 static void publish_failure(struct mpl_collector *c, const struct mpl_sink *s)
 {
     _Atomic uint32_t *failure = &c->control->head.failure[s->index];
-    uint32_t now = s->is_failing ? (uint32_t)s->failure : 0;
+    uint32_t now = s->is_failing || s->is_stream ? (uint32_t)s->failure : 0;
     if (atomic_load_explicit(failure, memory_order_relaxed) != now)
         atomic_store_explicit(failure, now, memory_order_relaxed); /* partner: failure_of in session/unwritten.c */
 }
@@ -329,7 +329,7 @@ uint32_t mpl_commit_given_up(const struct mpl_collector *c)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < c->sink_count; i++)
-        count += c->sink[i]->is_given_up || (!c->sink[i]->is_stream && !(c->sinks_up >> i & 1));
+        count += c->sink[i]->is_given_up || (!c->sink[i]->is_stderr && !(c->sinks_up >> i & 1));
     return count;
 }
 

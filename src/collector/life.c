@@ -197,7 +197,7 @@ static void finish_streams(struct mpl_collector *c)
             mpl_members_have_stderr(c, s->dev, s->ino))
             continue;
         mpl_stream_finish(s);
-        s->is_finished = true;
+        s->is_finished = s->is_end_noted = true;
         c->sinks_up &= ~(UINT32_C(1) << i);
     }
 }

@@ -87,7 +87,7 @@ void mpl_loss_count(struct mpl_collector *c, struct mpl_sink *s, const struct mp
     if (untold == 0)
         *l = (struct mpl_losers){.first_ns = mpl_clock_wall_of(&c->wall, line->stamp)};
     l->last_ns = mpl_clock_wall_of(&c->wall, line->stamp);
-    l->error = s->is_failing ? s->failure : l->error;
+    l->error = s->is_failing || s->is_stream ? s->failure : l->error;
     while (i < MPL_LOSERS_MAX && l->process[i] != line->process && l->process[i] != 0)
         i++;
     if (i == MPL_LOSERS_MAX)
@@ -132,7 +132,20 @@ static void append_reason(struct mpl_text *t, const struct mpl_sink *s)
         mpl_text_printf(t, ": %s", mpl_errno_text(s->account->losers.error, reason, sizeof reason));
 }
 
-/* The reader of a stream has gone away: said once, where somebody may still read it. */
+/* What had been handed over and was not written: no record of it is known any more, but how many lines it was. */
+static void count_unwritten(struct mpl_collector *c, struct mpl_sink *s, int error)
+{
+    struct mpl_sink_account *a = s->account;
+    uint64_t lines = mpl_stream_take_back(s), records = lines < a->records ? lines : a->records;
+    a->records -= records;
+    a->lost += records;
+    a->untold += records;
+    a->losers.error = error;
+    s->failure = s->is_stderr ? 0 : error; /* a member tells, whose stderr may be another one */
+    c->batch_lines++;                      /* part of the next decision, if nothing else is */
+}
+
+/* The reader of a stream has gone away, or the device fails: said once, where somebody may still read it. */
 static void report_end(struct mpl_collector *c, struct mpl_sink *s)
 {
     int error;
@@ -140,6 +153,9 @@ static void report_end(struct mpl_collector *c, struct mpl_sink *s)
     if (!s->is_stream || !(c->sinks_up >> s->index & 1) || !mpl_stream_has_ended(s, &error))
         return;
     c->sinks_up &= ~(UINT32_C(1) << s->index);
+    if (error)
+        count_unwritten(c, s, error);
+    s->is_end_noted = true;
     if (error)
         mpl_notice_post(c, s, MPL_NOTICE_END, c->sinks_up, "nothing is written there any more: %s",
                         mpl_errno_text(error, reason, sizeof reason));

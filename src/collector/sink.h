@@ -130,6 +130,7 @@ struct mpl_sink {
     int fd;                      /* what the writer thread is to write to; -1: nowhere */
     uint64_t dev, ino;           /* what it must be */
     bool is_stderr, is_finished; /* is_finished: nobody is left who has it */
+    bool is_end_noted;           /* what was not written when the writer ended is accounted for; the sink is down */
     struct mpl_stream_writer *writer;
 };
 
@@ -244,11 +245,14 @@ void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes);
 void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag);
 void mpl_stream_decided(struct mpl_sink *s);
 
-/* All decided bytes have been written, or there is nowhere to write them to. */
+/* All decided bytes have been written, or there is nowhere to write them to, and that has been noted. */
 bool mpl_stream_is_drained(const struct mpl_sink *s);
 
 /* The writer thread has ended, because of *error, or (0) because it was told to. */
 bool mpl_stream_has_ended(const struct mpl_sink *s, int *error);
+
+/* The writer has ended with an error: takes back what it has not written. Returns how many lines that is. */
+uint64_t mpl_stream_take_back(struct mpl_sink *s);
 
 /* The thread that writes wakes the main thread with its next progress. To be called before looking whether it is
  * needed. */

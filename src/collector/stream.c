@@ -278,6 +278,19 @@ bool mpl_stream_has_ended(const struct mpl_sink *s, int *error)
     return is_over(s);
 }
 
+/* From the position on that a successor goes by, which is the main thread's now. */
+uint64_t mpl_stream_take_back(struct mpl_sink *s)
+{
+    uint64_t lines = 0, mask = MPL_STREAM_DATA_BYTES - 1;
+    uint64_t from = atomic_load_explicit(&s->stream->read_pos, memory_order_acquire);
+    const char *data = (const char *)s->stream + MPL_STREAM_HEAD_BYTES;
+    for (uint64_t at = from; at < s->write_pos; at++)
+        lines += data[at & mask] == '\n';
+    atomic_store_explicit(&s->stream->read_pos, s->write_pos, memory_order_release);
+    atomic_store_explicit(&s->stream->write_pos, s->write_pos, memory_order_release);
+    return lines;
+}
+
 /* Pages up to `bytes` of the data area exist. */
 static bool allocate(struct mpl_sink *s, uint64_t bytes)
 {
@@ -338,8 +351,10 @@ void mpl_stream_decided(struct mpl_sink *s)
 bool mpl_stream_is_drained(const struct mpl_sink *s)
 {
     /* Partner: run_writer; seq_cst, since mpl_stream_await stores before this is asked. */
-    return is_over(s) ||
-           atomic_load(&s->writer->read_pos) == atomic_load_explicit(&s->writer->write_pos, memory_order_relaxed);
+    int error;
+    if (mpl_stream_has_ended(s, &error))
+        return error == 0 || s->is_end_noted;
+    return atomic_load(&s->writer->read_pos) == atomic_load_explicit(&s->writer->write_pos, memory_order_relaxed);
 }
 
 void mpl_stream_await(struct mpl_sink *s)

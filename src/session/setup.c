@@ -440,6 +440,7 @@ static int flush(int timeout_ms)
 
 int mpl_session_flush(int timeout_ms)
 {
+    bool is_waiting;
     char text[MPL_ERROR_MAX];
     struct mpl_text t = {text, 0, sizeof text};
     timeout_ms = timeout_ms < 0 ? EXIT_WAIT_MS : timeout_ms;
@@ -447,7 +448,7 @@ int mpl_session_flush(int timeout_ms)
     if (!error || !mpl_process_lock())
         return error;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
-        mpl_unwritten_describe(current, &t);
+        mpl_unwritten_describe(current, &t, &is_waiting);
     mpl_process_unlock();
     mpl_text_cstr(&t);
     return error == -EIO ? mpl_fail(EIO, "flush: %s", text)

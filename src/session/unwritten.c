@@ -41,7 +41,8 @@ static void find(const struct mpl_look *l, struct unwritten *u)
         uint32_t error = failure_of(i);
         u->others += error != 0 && u->error != 0;
         bool is_better = !is_found || (u->error == 0 && (error != 0 || s->waiting_records > u->sink.waiting_records));
-        if (s->kind[0] != 'f' || !is_better)
+        bool is_meant = s->kind[0] == 'f' || (s->kind[0] == 'p' && error != 0);
+        if (!is_meant || !is_better)
             continue;
         is_found = true;
         u->sink = *s;
@@ -70,7 +71,9 @@ static void describe(const struct unwritten *u, struct mpl_text *t)
     }
     if (u->lost)
         mpl_text_printf(t, "%llu %s lost; ", (unsigned long long)u->lost, u->lost == 1 ? "record is" : "records are");
-    if (u->is_counted)
+    if (u->is_counted && u->lost && u->waiting == 0)
+        t->len -= 2; /* no "; " */
+    else if (u->is_counted)
         mpl_text_printf(t, "%llu %s", (unsigned long long)u->waiting,
                         u->waiting == 1 ? "record waits" : "records wait");
     else
@@ -101,8 +104,9 @@ static void guess(const struct mpl_session *s, struct unwritten *u)
     u->error = path.len > 0 ? failure_of(0) : 0;
 }
 
-bool mpl_unwritten_describe(const struct mpl_session *s, struct mpl_text *t)
+bool mpl_unwritten_describe(const struct mpl_session *s, struct mpl_text *t, bool *is_waiting)
 {
+    *is_waiting = true;
     struct unwritten *u = calloc(1, sizeof *u);
     if (!u) {
         mpl_text_str(t, MPL_STR("out of memory"));
@@ -112,6 +116,7 @@ bool mpl_unwritten_describe(const struct mpl_session *s, struct mpl_text *t)
     if (!u->is_counted)
         guess(s, u);
     describe(u, t);
+    *is_waiting = !u->is_counted || u->waiting > 0;
     bool is_missing = !u->is_counted || u->waiting + u->lost > 0;
     free(u);
     return is_missing;
@@ -133,10 +138,13 @@ void mpl_unwritten_tell(const struct mpl_session *s)
     struct mpl_text t = {line, 0, sizeof line};
     const char *ring_dir = s->options.o.ring_dir;
     mpl_text_str(&t, MPL_STR("mplog: "));
-    if (!mpl_unwritten_describe(s, &t) || !claim_telling(mpl_process.control))
+    bool is_waiting;
+    if (!mpl_unwritten_describe(s, &t, &is_waiting) || !claim_telling(mpl_process.control))
         return;
-    mpl_text_printf(&t, "; once that is possible, \"mplog recover%s%s\" or the next set-up on the file writes them\n",
-                    ring_dir ? " " : "", ring_dir ? ring_dir : "");
+    if (is_waiting)
+        mpl_text_printf(&t, "; once that is possible, \"mplog recover%s%s\" or the next set-up on the file writes them",
+                        ring_dir ? " " : "", ring_dir ? ring_dir : "");
+    mpl_text_char(&t, '\n');
     t.len = t.len < t.cap ? t.len : t.cap;
     line[t.len - 1] = '\n';
     mpl_stderr_say((struct mpl_str){line, t.len});

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Unlicense
 """Log files that are no files: /dev/stdout and what else means something different in each process, and special files
 that cannot be written."""
+import json
 import os
 import re
 import socket
 import subprocess
 import threading
 
-from support import check
+from support import check, wait_until
 
 
 def produce_into_pipe(t, log_file, *arguments, **mplog):
@@ -79,7 +80,45 @@ def terminal_of_the_program_is_written(t):
     check(re.search(rb"\bone\r?\n", text), text)
 
 
+def device_that_is_full_loses_what_it_counts_and_says_so(t):
+    for collector in ("helper", "thread"):
+        done = pipe_command(t, "--log-file", "/dev/full", "--collector", collector)
+        check(done.stderr == b"mplog: /dev/full: cannot be written: No space left on device; 2 records are lost\n",
+              done)
+
+
+def device_that_is_full_is_told_by_stat_and_flush(t):
+    program = t.produce("--records", 100, "--hold-ms", 1000, "--shutdown", 1, mplog={"log_file": "/dev/full"})
+    program.may_complain = True
+    t.wait_for_calls(100)
+
+    def sink_counts():
+        done = subprocess.run([os.path.join(t.bench.build, "mplog"), "stat", "--json"], capture_output=True, check=True,
+                              env={**t.env, "MPLOG_RING_DIR": t.ring_dir})
+        return [(s["written"], s["lost"]) for session in json.loads(done.stdout) for s in session["sinks"]]
+    wait_until(lambda: sink_counts() == [(0, 100)], 3, "all are counted as lost")
+    program.wait()
+    check("/dev/full: cannot be written: No space left on device; 100 records are lost" in program.stderr(),
+          program.stderr())
+
+
+def pipe_whose_reader_has_gone_loses_what_it_counts_and_says_so(t):
+    end, writer = os.pipe()
+    with subprocess.Popen([os.path.join(t.bench.build, "mplog"), "pipe", "--no-stderr", "--ring-dir", t.ring_dir,
+                           "--log-file", "/dev/stdout"], stdin=subprocess.PIPE, stdout=writer,
+                          stderr=subprocess.PIPE) as program:
+        os.close(writer)
+        program.stdin.write(b"one\n")
+        program.stdin.flush()
+        check(b" one\n" in os.read(end, 4096))
+        os.close(end)
+        _, said = program.communicate(b"two\nthree\n", timeout=20)
+    check(re.fullmatch(rb"mplog: /proc/\d+/fd/1: cannot be written: Broken pipe; 2 records are lost\n", said), said)
+
+
 CASES = (
+    device_that_is_full_loses_what_it_counts_and_says_so, device_that_is_full_is_told_by_stat_and_flush,
+    pipe_whose_reader_has_gone_loses_what_it_counts_and_says_so,
     stdout_that_is_a_pipe_gets_everything_by_each_of_its_names,
     stdout_that_is_a_pipe_gets_everything_from_children_and_from_a_thread, stdout_that_is_a_file_is_that_file,
     stdout_that_is_a_socket_is_refused, terminal_of_the_program_is_written,
