@@ -31,6 +31,9 @@ static uint32_t failure_of(uint32_t index)
     return atomic_load_explicit(failure, memory_order_relaxed); /* partner: publish_failure in collector/commit.c */
 }
 
+/* A pipe, or a terminal, that nobody reads from. */
+static bool is_unread(const struct mpl_look_sink *s) { return s->kind[0] == 'p' && s->waiting_bytes > 0; }
+
 /* Of those that fail the first, else the one for which most records wait. */
 static void find(const struct mpl_look *l, struct unwritten *u)
 {
@@ -41,7 +44,7 @@ static void find(const struct mpl_look *l, struct unwritten *u)
         uint32_t error = failure_of(i);
         u->others += error != 0 && u->error != 0;
         bool is_better = !is_found || (u->error == 0 && (error != 0 || s->waiting_records > u->sink.waiting_records));
-        bool is_meant = s->kind[0] == 'f' || (s->kind[0] == 'p' && error != 0);
+        bool is_meant = s->kind[0] == 'f' || (s->kind[0] == 'p' && error != 0) || is_unread(s);
         if (!is_meant || !is_better)
             continue;
         is_found = true;
@@ -66,12 +69,15 @@ static void describe(const struct unwritten *u, struct mpl_text *t)
     if (u->error) {
         if (u->others)
             mpl_text_printf(t, "nor can %u other %s; ", u->others, u->others == 1 ? "file" : "files");
+    } else if (is_unread(&u->sink)) {
+        mpl_text_printf(t, "%s: %llu bytes wait for its reader; ", u->sink.path,
+                        (unsigned long long)u->sink.waiting_bytes);
     } else if (u->sink.path[0]) {
         mpl_text_printf(t, "%s: is not written yet; ", u->sink.path);
     }
     if (u->lost)
         mpl_text_printf(t, "%llu %s lost; ", (unsigned long long)u->lost, u->lost == 1 ? "record is" : "records are");
-    if (u->is_counted && u->lost && u->waiting == 0)
+    if (u->is_counted && u->waiting == 0 && (u->lost || is_unread(&u->sink)))
         t->len -= 2; /* no "; " */
     else if (u->is_counted)
         mpl_text_printf(t, "%llu %s", (unsigned long long)u->waiting,
@@ -117,7 +123,7 @@ bool mpl_unwritten_describe(const struct mpl_session *s, struct mpl_text *t, boo
         guess(s, u);
     describe(u, t);
     *is_waiting = !u->is_counted || u->waiting > 0;
-    bool is_missing = !u->is_counted || u->waiting + u->lost > 0;
+    bool is_missing = *is_waiting || is_unread(&u->sink) || u->lost > 0;
     free(u);
     return is_missing;
 }

@@ -4,6 +4,7 @@ that cannot be written."""
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -116,7 +117,20 @@ def pipe_whose_reader_has_gone_loses_what_it_counts_and_says_so(t):
     check(re.fullmatch(rb"mplog: /proc/\d+/fd/1: cannot be written: Broken pipe; 2 records are lost\n", said), said)
 
 
+def pipe_that_nobody_reads_is_told_with_what_waits_for_it(t):
+    path = t.new_path("fifo")
+    os.mkfifo(path)
+    program = t.produce("--records", 2000, mplog={"log_file": path})
+    program.may_complain = True
+    program.wait()
+    said = re.match(rf"mplog: {path}: (\d+) bytes wait for its reader\n", program.stderr())
+    check(said and int(said[1]) > 0, program.stderr())
+    t.wait_until_gone(8)
+    shutil.rmtree(os.path.join(t.ring_dir, f"mplog-{os.getuid()}"))  # left behind
+
+
 CASES = (
+    pipe_that_nobody_reads_is_told_with_what_waits_for_it,
     device_that_is_full_loses_what_it_counts_and_says_so, device_that_is_full_is_told_by_stat_and_flush,
     pipe_whose_reader_has_gone_loses_what_it_counts_and_says_so,
     stdout_that_is_a_pipe_gets_everything_by_each_of_its_names,
