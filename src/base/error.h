@@ -10,7 +10,8 @@
 
 #define MPL_ERROR_MAX 1024 /* a sentence with a long path in it */
 
-/* Keeps the sentence and returns -error, so that a caller can `return mpl_fail(EINVAL, ...)`. */
+/* Keeps the sentence and returns -error, so that a caller can `return mpl_fail(EINVAL, ...)`. mpl_error_text() may be
+ * among what is formatted: that is how a caller puts something before it. */
 int mpl_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* As mpl_fail, with ": <strerror(error)>" at the end. */

@@ -50,6 +50,8 @@ static const struct option {
 
 #define OPTION_COUNT (sizeof table / sizeof table[0])
 
+_Static_assert(OPTION_COUNT <= 32, "from_environment has a bit for each");
+
 static const struct mplog_options defaults = MPLOG_OPTIONS_INIT;
 
 /* ---- fields by offset ---- */
@@ -182,24 +184,58 @@ int mpl_options_set(struct mplog_options *o, const char *name, const char *value
 
 /* ---- resolving ---- */
 
-static int read_environment(struct mplog_options *o)
+#define VARIABLE_MAX 64
+
+static const char *variable_of(const struct option *option, char name[VARIABLE_MAX])
 {
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        char name[64] = "MPLOG_";
-        for (size_t k = 0; table[i].name[k]; k++)
-            name[6 + k] = (char)(table[i].name[k] == '_' ? '_' : table[i].name[k] - 32);
-        const char *value = getenv(name);
-        /* Set but empty is not set: that is how shells and container files switch a variable off. */
-        if (!value || !value[0])
+    struct mpl_text t = {name, 0, VARIABLE_MAX};
+    mpl_text_str(&t, MPL_STR("MPLOG_"));
+    for (const char *at = option->name; *at; at++)
+        mpl_text_char(&t, *at == '_' ? '_' : (char)(*at - 32));
+    return mpl_text_cstr(&t);
+}
+
+/* Set but empty is not set: that is how shells and container files switch a variable off. */
+static const char *environment_value(const char *variable)
+{
+    const char *value = mpl_os_is_set_id() ? NULL : getenv(variable);
+    return value && value[0] ? value : NULL;
+}
+
+static int read_environment(struct mpl_options *out)
+{
+    char name[VARIABLE_MAX];
+    int error = 0;
+    for (size_t i = 0; i < OPTION_COUNT && !error; i++) {
+        const char *value = environment_value(variable_of(&table[i], name));
+        if (!value)
             continue;
-        if (set_value(o, &table[i], value) < 0) {
-            char reason[MPL_ERROR_MAX / 2];
-            struct mpl_text t = {reason, 0, sizeof reason};
-            mpl_text_str(&t, mpl_str_from(mpl_error_text()));
-            return mpl_fail(EINVAL, "environment variable %s: %s", name, mpl_text_cstr(&t));
-        }
+        out->from_environment |= UINT32_C(1) << i;
+        error = set_value(&out->o, &table[i], value);
     }
-    return 0;
+    return error;
+}
+
+int mpl_options_blame(const struct mpl_options *o, int error)
+{
+    char name[VARIABLE_MAX];
+    const char *text = mpl_error_text();
+    for (size_t i = 0; error && i < OPTION_COUNT; i++) {
+        size_t n = strlen(table[i].name);
+        if ((o->from_environment >> i & 1) && strncmp(text, table[i].name, n) == 0 &&
+            (text[n] == ':' || text[n] == ' '))
+            return mpl_fail(-error, "environment variable %s: %s", variable_of(&table[i], name), text);
+    }
+    return error;
+}
+
+int mpl_options_flag(const char *variable, bool *is_set)
+{
+    const char *value = environment_value(variable);
+    long long number = 0;
+    bool is_good = !value || parse_bool(value, &number);
+    *is_set = number != 0;
+    return is_good ? 0 : mpl_fail(EINVAL, "environment variable %s: \"%s\" is not true or false", variable, value);
 }
 
 static int check_choice(const char *name, const char *value, const char *const *choices)
@@ -331,10 +367,25 @@ static int drop_empty(struct mplog_options *o)
     return 0;
 }
 
+/* `out->o` is filled in: what is in it must be possible. */
+static int settle(struct mpl_options *out)
+{
+    int error = drop_empty(&out->o);
+    error = error ? error : check_choices(&out->o);
+    error = error ? error : check_numbers(&out->o);
+    error = error ? error : make_absolute(out, &out->o.log_file, "log_file");
+    error = error ? error : name_descriptor(out);
+    error = error ? error : make_absolute(out, &out->o.ring_dir, "ring_dir");
+    return error ? error : keep_strings(out);
+}
+
 int mpl_options_resolve(struct mpl_options *out, const struct mplog_options *from, bool use_environment)
 {
+    bool has_crash_handler;
+    int error = 0;
     out->o = defaults;
     out->text_len = 0;
+    out->from_environment = 0;
     if (from) {
         if (from->size < offsetof(struct mplog_options, log_file) + sizeof(char *) || from->size > sizeof *from)
             return mpl_fail(EINVAL, "size: %zu is not the size of the options; begin with MPLOG_OPTIONS_INIT",
@@ -342,14 +393,12 @@ int mpl_options_resolve(struct mpl_options *out, const struct mplog_options *fro
         memcpy(&out->o, from, from->size);
         out->o.size = sizeof out->o;
     }
-    int error = use_environment && !mpl_os_is_set_id() ? read_environment(&out->o) : 0;
-    error = error ? error : drop_empty(&out->o);
-    error = error ? error : check_choices(&out->o);
-    error = error ? error : check_numbers(&out->o);
-    error = error ? error : make_absolute(out, &out->o.log_file, "log_file");
-    error = error ? error : name_descriptor(out);
-    error = error ? error : make_absolute(out, &out->o.ring_dir, "ring_dir");
-    return error ? error : keep_strings(out);
+    if (use_environment) {
+        error = read_environment(out);
+        error = error ? error : mpl_options_flag("MPLOG_CRASH_HANDLER", &has_crash_handler);
+    }
+    error = error ? error : settle(out);
+    return mpl_options_blame(out, error);
 }
 
 /* ---- text form ---- */
@@ -434,6 +483,7 @@ int mpl_options_read(struct mpl_options *out, struct mpl_str text)
     struct mpl_str name, value;
     out->o = defaults;
     out->text_len = 0;
+    out->from_environment = 0;
     for (size_t at = 0; next_pair(text, &at, &name, &value);) {
         const struct option *option = find_option(name);
         char *decoded = out->text + out->text_len;

@@ -15,6 +15,7 @@
 
 struct mpl_options {
     struct mplog_options o;
+    uint32_t from_environment; /* by the table's order: options that a variable has set */
     size_t text_len;
     char text[MPL_OPTIONS_TEXT_MAX];
 };
@@ -26,6 +27,13 @@ int mpl_options_set(struct mplog_options *o, const char *name, const char *value
 /* Defaults, then `from` (NULL: nothing), then, if `use_environment`, MPLOG_<NAME> for each option; then everything is
  * checked, log_file becomes absolute, and all strings are copied. 0 or -errno with a sentence. */
 int mpl_options_resolve(struct mpl_options *out, const struct mplog_options *from, bool use_environment);
+
+/* `error` is what an attempt to use *o has come to, or 0. Where its sentence begins with the name of an option that the
+ * environment has set, it is made to name the variable. Returns `error`. */
+int mpl_options_blame(const struct mpl_options *o, int error);
+
+/* What a variable that is no option says, true or false; not set: false. 0 or -EINVAL with a sentence. */
+int mpl_options_flag(const char *variable, bool *is_set);
 
 /* Text form: name=value, separated by ';', with %XX for what could be mistaken. Appends. */
 void mpl_options_write(const struct mplog_options *o, struct mpl_text *out);

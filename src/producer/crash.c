@@ -215,10 +215,3 @@ int mpl_crash_install(void)
     mpl_crash_begin_thread();
     return 0;
 }
-
-void mpl_crash_install_if_wanted(void)
-{
-    const char *wanted = getenv("MPLOG_CRASH_HANDLER");
-    if (!is_installed && wanted && strcmp(wanted, "1") == 0 && !mpl_os_is_set_id() && mpl_crash_install() < 0)
-        mpl_complain("%s", mpl_error_text());
-}

@@ -14,9 +14,6 @@
  * Under the process's lock. */
 int mpl_crash_install(void);
 
-/* The same if MPLOG_CRASH_HANDLER says so. */
-void mpl_crash_install_if_wanted(void);
-
 /* Gives the calling thread an alternate stack, where the handler is installed and the thread has none: a handler cannot
  * run on a stack that has overflowed. And takes it away at the thread's end. */
 void mpl_crash_begin_thread(void);

@@ -185,6 +185,13 @@ static int build(struct mpl_entry *e, int dir_fd, const char *id)
     return error;
 }
 
+/* Puts it before the sentence, unless that is about options that can be had nowhere. */
+static void name_place(int error, const char *place)
+{
+    if (error != -EINVAL)
+        mpl_fail(-error, "%s: %s", place, mpl_error_text());
+}
+
 static int create_below(struct mpl_entry *e, const char *parent, const char *id)
 {
     char built[MPL_DIR_MAX];
@@ -196,7 +203,9 @@ static int create_below(struct mpl_entry *e, const char *parent, const char *id)
     if (dir_fd < 0)
         return dir_fd;
     int error = build(e, dir_fd, id);
-    if (!error) {
+    if (error) {
+        name_place(error, parent);
+    } else {
         error = mpl_dir_publish(built, e->session->dir);
         if (error)
             mpl_session_abandon(e);
@@ -237,5 +246,7 @@ int mpl_session_create(struct mpl_entry *e, const char *id)
         if (!error)
             return 0;
     }
+    if (e->session->options.o.ring_dir)
+        name_place(error, "ring_dir");
     return error;
 }

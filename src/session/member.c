@@ -148,6 +148,13 @@ static uint64_t ticks_per_ms(const struct mpl_control_head *h)
     return per_ms < TICKS_PER_MS_MAX ? (uint64_t)per_ms : NS_PER_MS; /* else the readings were none */
 }
 
+static void install_crash_handler_if_wanted(void)
+{
+    bool is_wanted;
+    if (mpl_options_flag("MPLOG_CRASH_HANDLER", &is_wanted) < 0 || (is_wanted && mpl_crash_install() < 0))
+        mpl_complain("%s", mpl_error_text());
+}
+
 void mpl_member_adopt(struct mpl_entry *e)
 {
     take_segment(e);
@@ -162,7 +169,7 @@ void mpl_member_adopt(struct mpl_entry *e)
     mpl_logger_refresh_all();
     mpl_producer_change_epoch();
     mpl_nested_prepare();
-    mpl_crash_install_if_wanted();
+    install_crash_handler_if_wanted();
 }
 
 void mpl_member_leave(struct mpl_session *s, enum mpl_membership next)

@@ -223,7 +223,7 @@ static int start_session(struct trial *t)
 }
 
 /* `next->options` are resolved. Writes out what was logged before, since it must not come after what is logged next. */
-static int set_up_new(void)
+static int start_new(void)
 {
     struct trial t;
     next->no_helper[0] = '\0';
@@ -244,6 +244,8 @@ static int set_up_new(void)
         mpl_logger_set_level(mpl_logger_get(NULL), current->options.o.level);
     return error;
 }
+
+static int set_up_new(void) { return mpl_options_blame(&next->options, start_new()); }
 
 static int set_up_default(void)
 {

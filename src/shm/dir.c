@@ -69,7 +69,8 @@ static int check_private(int fd, const char *path)
     if (st.st_uid != geteuid())
         return mpl_fail(EPERM, "%s: belongs to another user (uid %ld)", path, (long)st.st_uid);
     if ((st.st_mode & 077) != 0)
-        return mpl_fail(EPERM, "%s: is open to other users (mode %03o)", path, (unsigned)(st.st_mode & 0777));
+        return mpl_fail(EPERM, "%s: is open to other users (mode %03o): chmod 700 closes it", path,
+                        (unsigned)(st.st_mode & 0777));
     return 0;
 }
 
@@ -96,7 +97,7 @@ int mpl_dir_parent(char path[MPL_DIR_MAX])
     mpl_text_u64(&t, geteuid());
     /* Room for what will be put below it: id, suffix, file name. */
     if (t.len + MPL_ID_DIGITS + RANDOM_SUFFIX_DIGITS + 40 > MPL_DIR_MAX)
-        return mpl_fail(ENAMETOOLONG, "ring_dir is too long (%zu bytes): %s", strlen(path), path);
+        return mpl_fail(ENAMETOOLONG, "%s: is too long (%zu bytes)", path, strlen(path));
     mpl_text_cstr(&t);
     return 0;
 }

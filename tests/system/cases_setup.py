@@ -42,12 +42,18 @@ def wrong_values_are_refused_by_name_value_and_reason(t):
 
 
 def wrong_environment_is_refused_by_variable_value_and_reason(t):
-    for variable, value in (("MPLOG_LEVEL", "loud"), ("MPLOG_MAX_BYTES", "many"), ("MPLOG_MAX_BYTES", "-1"),
-                            ("MPLOG_BACKUP_COUNT", "1.5"), ("MPLOG_OVERFLOW", "maybe"),
-                            ("MPLOG_LOG_TO_STDERR", "perhaps")):
-        option = variable[len("MPLOG_"):]
-        words = (option.lower() if variable in ("MPLOG_OVERFLOW",) or value == "-1" else variable, value)
-        check_setup_fails(t, 22, words, environment={variable: value}.items())
+    nowhere = os.path.join(t.dir, "nowhere", "app.log")
+    for variable, value, error in (
+            ("MPLOG_LEVEL", "loud", 22), ("MPLOG_MAX_BYTES", "many", 22), ("MPLOG_MAX_BYTES", "-1", 22),
+            ("MPLOG_BACKUP_COUNT", "1.5", 22), ("MPLOG_BACKUP_COUNT", "2000000000", 22),
+            ("MPLOG_OVERFLOW", "maybe", 22), ("MPLOG_LOG_TO_STDERR", "perhaps", 22), ("MPLOG_FSYNC", "often", 22),
+            ("MPLOG_COLLECTOR", "nobody", 22), ("MPLOG_HELPER", nowhere, 22), ("MPLOG_FILE_ENCODING", "klingon", 22),
+            ("MPLOG_FORMAT_STRING", "%(nonsense)s", 22), ("MPLOG_RING_MAX_BYTES", "10", 22),
+            ("MPLOG_RING_BUDGET_BYTES", "10", 22), ("MPLOG_BLOCK_TIMEOUT_MS", "-1", 22),
+            ("MPLOG_LOG_FILE", nowhere, 2), ("MPLOG_RING_DIR", nowhere, 2), ("MPLOG_CRASH_HANDLER", "x", 22)):
+        shown = "nonsense" if variable == "MPLOG_FORMAT_STRING" else value
+        check_setup_fails(t, error, (f"environment variable {variable}: ", shown),
+                          environment={variable: value}.items())
 
 
 def missing_directory_is_refused(t):
@@ -63,7 +69,7 @@ def directory_as_log_file_is_refused(t):
 
 def missing_ring_dir_is_refused(t):
     path = os.path.join(t.dir, "nowhere")
-    check_setup_fails(t, 2, (path, "No such file"), environment={"MPLOG_RING_DIR": path}.items())
+    check_setup_fails(t, 2, ("ring_dir", path, "No such file"), environment={"MPLOG_RING_DIR": path}.items())
 
 
 def missing_helper_is_refused(t):

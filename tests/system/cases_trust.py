@@ -59,7 +59,8 @@ def folder_that_is_open_to_others_is_refused(t):
     for mode in (0o777, 0o750, 0o701):
         os.mkdir(sessions_folder(t))
         os.chmod(sessions_folder(t), mode)
-        setup_fails(t, sessions_folder(t), "is open to other users", f"{mode:03o}")
+        setup_fails(t, sessions_folder(t), "is open to other users", f"{mode:03o}",
+                    "chmod 700")
         check(stat.S_IMODE(os.stat(sessions_folder(t)).st_mode) == mode, "its mode was changed")
         os.rmdir(sessions_folder(t))
 

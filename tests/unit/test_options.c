@@ -114,6 +114,50 @@ static void environment_wins_over_the_program(void)
     unsetenv("MPLOG_BACKUP_COUNT");
 }
 
+/* Whoever reads the sentence has not written the value: it is the variable that is to be mended. */
+static void value_from_the_environment_is_refused_by_variable(void)
+{
+    static const struct {
+        const char *variable, *value, *sentence;
+    } bad[] = {
+        {"MPLOG_OVERFLOW", "x", "overflow: \"x\" is not one of \"block\", \"drop\""},
+        {"MPLOG_FSYNC", "x", "fsync: \"x\" is not one of \"never\", \"interval\", \"error\""},
+        {"MPLOG_COLLECTOR", "x", "collector: \"x\" is not one of \"helper\", \"thread\""},
+        {"MPLOG_MAX_BYTES", "-1", "max_bytes: -1 is negative"},
+        {"MPLOG_MAX_BYTES", "abc", "max_bytes: \"abc\" is not a number of bytes such as 10485760 or 10M"},
+        {"MPLOG_BACKUP_COUNT", "2000000000", "backup_count: 2000000000 is not between 0 and 100000"},
+        {"MPLOG_RING_MAX_BYTES", "1", "ring_max_bytes: 1 is not between 65536 and 1073741824"},
+        {"MPLOG_RING_BUDGET_BYTES", "1", "ring_budget_bytes: 1 is not between 65536 and 1099511627776"},
+        {"MPLOG_BLOCK_TIMEOUT_MS", "-2", "block_timeout_ms: -2 is negative"},
+        {"MPLOG_CRASH_HANDLER", "x", "\"x\" is not true or false"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char sentence[200];
+        setenv(bad[i].variable, bad[i].value, 1);
+        CHECK_INT(mpl_options_resolve(&resolved, NULL, true), -EINVAL);
+        snprintf(sentence, sizeof sentence, "environment variable %s: %s", bad[i].variable, bad[i].sentence);
+        CHECK_TEXT(mpl_error_text(), strlen(mpl_error_text()), sentence);
+        unsetenv(bad[i].variable);
+    }
+}
+
+static void failure_is_blamed_on_the_variable_that_it_is_about(void)
+{
+    struct mplog_options o = MPLOG_OPTIONS_INIT;
+    o.helper = "/h";
+    setenv("MPLOG_LOG_FILE", "/x", 1);
+    CHECK_INT(mpl_options_resolve(&resolved, &o, true), 0);
+    unsetenv("MPLOG_LOG_FILE");
+    CHECK_INT(mpl_options_blame(&resolved, mpl_fail(ENOENT, "log_file /x: is not there")), -ENOENT);
+    CHECK_TEXT(mpl_error_text(), strlen(mpl_error_text()),
+               "environment variable MPLOG_LOG_FILE: log_file /x: is not there");
+    CHECK_INT(mpl_options_blame(&resolved, mpl_fail(EINVAL, "helper: is none")), -EINVAL);
+    CHECK_TEXT(mpl_error_text(), strlen(mpl_error_text()), "helper: is none");
+    CHECK_INT(mpl_options_blame(&resolved, mpl_fail(EINVAL, "log_files: are many")), -EINVAL);
+    CHECK_TEXT(mpl_error_text(), strlen(mpl_error_text()), "log_files: are many");
+    CHECK_INT(mpl_options_blame(&resolved, 0), 0);
+}
+
 static void path_that_is_relative_becomes_absolute(void)
 {
     static const char *const paths[] = {"sub/app.log", "./app.log", ".//./sub/../app.log", ".hidden", "..a/b"};
@@ -210,6 +254,8 @@ static void text_form_that_is_damaged_does_no_harm(void)
 
 TEST_MAIN(TEST_CASE(options_that_are_null_are_the_defaults), TEST_CASE(value_out_of_range_is_refused_with_a_sentence),
           TEST_CASE(options_of_an_older_size_are_taken), TEST_CASE(text_values_of_all_types_are_read),
-          TEST_CASE(environment_wins_over_the_program), TEST_CASE(path_that_is_relative_becomes_absolute),
+          TEST_CASE(environment_wins_over_the_program), TEST_CASE(value_from_the_environment_is_refused_by_variable),
+          TEST_CASE(failure_is_blamed_on_the_variable_that_it_is_about),
+          TEST_CASE(path_that_is_relative_becomes_absolute),
           TEST_CASE(path_from_above_does_not_lead_through_the_working_directory),
           TEST_CASE(text_form_keeps_every_value), TEST_CASE(text_form_that_is_damaged_does_no_harm))
