@@ -11,6 +11,7 @@
 #include "base/os.h"
 #include "session/member.h"
 #include "session/session.h"
+#include "session/spawn.h"
 #include "shm/control.h"
 #include "shm/dir.h"
 
@@ -61,6 +62,16 @@ static void clear_the_name(struct mpl_session *s)
     s->control_fd = -1;
 }
 
+/* Whoever wrote MPLOG_SESSION may have had no helper, or named none; this process may have one all the same. */
+static int find_helper(struct mpl_session *s)
+{
+    static char path[1024]; /* under the process's lock */
+    if (s->options.o.helper || mpl_spawn_find_helper(NULL, path, sizeof path) < 0)
+        return 0;
+    s->options.o.helper = path;
+    return mpl_session_write_text(s);
+}
+
 static int create_again(struct mpl_entry *e)
 {
     const char *id = strrchr(e->session->dir, '/');
@@ -68,7 +79,8 @@ static int create_again(struct mpl_entry *e)
     if (!id || strlen(id + 1) != MPL_ID_DIGITS)
         return mpl_fail(EINVAL, "session directory %s: is not one", e->session->dir);
     memcpy(copy, id + 1, sizeof copy);
-    int error = mpl_session_create(e, copy);
+    int error = find_helper(e->session);
+    error = error ? error : mpl_session_create(e, copy);
     if (error)
         return error;
     error = mpl_session_start_collector(e->session, MPL_START_ONLY);

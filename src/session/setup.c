@@ -171,13 +171,18 @@ static void close_current(void)
 }
 
 /* The collector is to notice that we have gone: if there is none, nobody would remove the session. */
+static void depart(enum mpl_membership next_membership)
+{
+    mpl_member_leave(current, next_membership);
+    mpl_session_start_collector(current, MPL_START_NOW);
+    close_current();
+}
+
 static void leave_current(enum mpl_membership next_membership)
 {
     if (current->is_behind)
         mpl_unwritten_tell(current);
-    mpl_member_leave(current, next_membership);
-    mpl_session_start_collector(current, MPL_START_NOW);
-    close_current();
+    depart(next_membership);
 }
 
 /* Leaves what this process was a member of, then becomes what `e` says. */
@@ -481,6 +486,24 @@ int mpl_session_set_level(const char *name, int level)
     return error;
 }
 
+/* A thread that was started a moment ago has not said yet that it serves the session. */
+static bool has_thread(void)
+{
+    return atomic_load(&mpl_process.control->head.collector_kind) == MPL_COLLECTOR_THREAD ||
+           mpl_collector_thread_serves(current->control_dev, current->control_ino);
+}
+
+/* Under the process's lock, after a flush, which may have started a collector. */
+static void leave_at_exit(void)
+{
+    if (current->is_behind)
+        mpl_unwritten_tell(current);
+    /* One that was killed with nothing left to write has left the session behind. */
+    mpl_session_start_collector(current, MPL_START_NOW);
+    if (has_thread())
+        depart(MPL_PROCESS_DETACHED); /* threads end with their processes: with the last of them, the session must */
+}
+
 /* The process ends, after all its atexit handlers. What it logged is safe already; this is for those who read the file
  * as soon as it has gone. A forked child that never logged is no member and waits for nothing. */
 void mpl_session_wait_at_exit(void)
@@ -488,19 +511,10 @@ void mpl_session_wait_at_exit(void)
     static _Atomic bool has_waited;
     if (!atomic_load_explicit(&mpl_process.guard, memory_order_relaxed) || atomic_exchange(&has_waited, true))
         return;
-    if (mpl_process_membership() == MPL_PROCESS_MEMBER &&
-        atomic_load(&mpl_process.control->head.collector_kind) == MPL_COLLECTOR_THREAD) {
-        mpl_session_shutdown(); /* threads end with their processes: with the last of them, the session must */
-        return;
-    }
     flush(EXIT_WAIT_MS);
     if (mpl_process_lock()) {
-        if (mpl_process_membership() == MPL_PROCESS_MEMBER) {
-            if (current->is_behind)
-                mpl_unwritten_tell(current);
-            /* One that was killed with nothing left to write has left the session behind. */
-            mpl_session_start_collector(current, MPL_START_NOW);
-        }
+        if (mpl_process_membership() == MPL_PROCESS_MEMBER)
+            leave_at_exit();
         mpl_process_unlock();
     }
 }

@@ -125,6 +125,21 @@ def program_whose_session_has_gone_creates_it_again(t):
     check(t.check_log()["payloads"] == 150)
 
 
+def session_that_is_brought_back_ends_with_its_program(t):
+    """By a name that nobody has had before; the collector has hardly begun when the program is over."""
+    parent = os.path.join(t.ring_dir, f"mplog-{os.geteuid()}")
+    count = t.size(10, 100)
+    for collector in ("", "collector=thread;", f"helper={t.bench.helper};", "helper=/nonexistent;"):
+        for i in range(count):
+            os.makedirs(parent, 0o700, exist_ok=True)
+            value = f"dir={parent}/{i:032x};level=20;log_file={t.log};log_to_stderr=false;{collector}"
+            t.start(t.bench.special, "zero", env={**t.env, "MPLOG_SESSION": value}).wait()
+            t.wait_until_gone()
+        log = t.read_log()
+        check(log.count("zero info") == count and log.count("text critical") == count, collector, log)
+        os.remove(t.log)
+
+
 def program_that_names_the_same_file_joins(t):
     check_spawned_joins(t, "direct", "--setup", "main", mplog=t.options())
 
@@ -236,6 +251,7 @@ CASES = (
     program_started_directly_joins, program_started_by_vfork_joins, program_started_by_a_shell_joins,
     program_started_without_environment_joins, program_started_by_a_shell_without_environment_joins,
     program_whose_parents_have_gone_joins, program_whose_session_has_gone_creates_it_again,
+    session_that_is_brought_back_ends_with_its_program,
     program_that_names_the_same_file_joins, program_that_names_no_file_joins,
     program_that_names_another_file_has_a_session_of_its_own, daemons_that_log_later_append_to_the_file,
     daemon_that_logs_at_once_goes_on, capture_of_stdout_ends_with_the_starter, capture_of_stderr_ends_with_the_starter,
