@@ -7,11 +7,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/os.h"
 #include "session/session.h"
+#include "shm/control.h"
 
 #define VARIABLE "MPLOG_SESSION"
 #define GENERATIONS_MAX 64 /* parents asked: shells in shells, supervisors; a bound, not a limit anybody meets */
@@ -45,31 +47,79 @@ void mpl_session_unexport(struct mpl_session *s)
     s->is_exported = false;
 }
 
-/* <something>/mplog-<uid>/<32 hex digits> ? */
-static bool is_session_path(struct mpl_str path)
+/* Why MPLOG_SESSION is not followed; under the process's lock. */
+static struct {
+    char reason[MPL_ERROR_MAX];
+    bool is_told;
+} refusal;
+
+bool mpl_session_refuse(const char *reason)
 {
-    char parent[32];
-    struct mpl_text t = {parent, 0, sizeof parent};
-    mpl_text_str(&t, MPL_STR("/mplog-"));
+    struct mpl_text t = {refusal.reason, 0, sizeof refusal.reason};
+    mpl_text_str(&t, mpl_str_from(reason));
+    mpl_text_cstr(&t);
+    return false;
+}
+
+const char *mpl_session_take_refusal(void)
+{
+    if (!refusal.reason[0] || refusal.is_told)
+        return NULL;
+    refusal.is_told = true;
+    return refusal.reason;
+}
+
+enum owner { NOBODY, THIS_USER, ANOTHER_USER };
+
+/* <something>/mplog-<uid>/<32 hex digits>: whose? NOBODY: it is no such path. */
+static enum owner owner_of(struct mpl_str path)
+{
+    static const char prefix[] = "/mplog-";
+    char ours[16];
+    struct mpl_text t = {ours, 0, sizeof ours};
     mpl_text_u64(&t, geteuid());
-    mpl_text_char(&t, '/');
-    if (path.len < t.len + MPL_ID_DIGITS || path.len >= MPL_DIR_MAX || path.ptr[0] != '/')
-        return false;
-    const char *id = path.ptr + path.len - MPL_ID_DIGITS;
+    if (path.len < sizeof prefix + 1 + MPL_ID_DIGITS || path.len >= MPL_DIR_MAX || path.ptr[0] != '/')
+        return NOBODY;
+    const char *id = path.ptr + path.len - MPL_ID_DIGITS, *digits = id - 1;
     for (size_t i = 0; i < MPL_ID_DIGITS; i++) {
         if (!strchr("0123456789abcdef", id[i]))
-            return false;
+            return NOBODY;
     }
-    return memcmp(id - t.len, parent, t.len) == 0;
+    while (digits > path.ptr && digits[-1] >= '0' && digits[-1] <= '9')
+        digits--;
+    struct mpl_str uid = {digits, (size_t)(id - 1 - digits)};
+    size_t before = (size_t)(digits - path.ptr), n = sizeof prefix - 1;
+    if (id[-1] != '/' || uid.len == 0 || before < n || memcmp(digits - n, prefix, n) != 0)
+        return NOBODY;
+    return mpl_str_equal(uid, (struct mpl_str){ours, t.len}) ? THIS_USER : ANOTHER_USER;
+}
+
+static bool is_session_path(struct mpl_str path) { return owner_of(path) == THIS_USER; }
+
+/* A session that is over is no reason for a word: its variable outlives it everywhere. */
+static bool is_place_ours(const char *dir)
+{
+    struct stat st;
+    switch (owner_of(mpl_str_from(dir))) {
+    case THIS_USER: return true;
+    case ANOTHER_USER:
+        return lstat(dir, &st) < 0 && errno == ENOENT ? false
+                                                      : mpl_session_refuse("it names a session of another user");
+    default: return mpl_session_refuse("it is damaged, for what it names is not the directory of a session");
+    }
 }
 
 static bool find_in_environment(struct mpl_session *s)
 {
     const char *value = mpl_os_is_set_id() ? NULL : getenv(VARIABLE);
-    if (!value || strlen(value) >= sizeof s->text ||
-        !mpl_options_find(mpl_str_from(value), "dir", s->dir, sizeof s->dir) || !is_session_path(mpl_str_from(s->dir)))
+    if (!value || !value[0])
         return false;
-    return mpl_options_read(&s->options, mpl_str_from(value)) == 0 && mpl_session_write_text(s) == 0;
+    if (strlen(value) >= sizeof s->text || !mpl_options_find(mpl_str_from(value), "dir", s->dir, sizeof s->dir))
+        return mpl_session_refuse("it is damaged, for it names no directory");
+    if (!is_place_ours(s->dir))
+        return false;
+    return (mpl_options_read(&s->options, mpl_str_from(value)) == 0 && mpl_session_write_text(s) == 0) ||
+           mpl_session_refuse(mpl_error_text());
 }
 
 /* The path of a mapped control file in one line of /proc/PID/maps. A deleted one does not count. */
@@ -156,4 +206,16 @@ bool mpl_session_find(struct mpl_session *s, bool asks_parents)
         return true;
     s->dir[0] = '\0';
     return false;
+}
+
+int mpl_session_examine(const struct mpl_session *s)
+{
+    int dir_fd = mpl_dir_open(s->dir);
+    if (dir_fd < 0)
+        return dir_fd;
+    int fd = mpl_control_open(dir_fd);
+    close(dir_fd);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? fd : 0;
 }

@@ -31,9 +31,9 @@ struct mpl_look {
     uint32_t slot_bound, sink_count;
     uint64_t batch_seq;
     bool is_other_boot;
-    bool has_members; /* that live */
-    bool is_stale;    /* neither a collector nor a member that lives */
-    bool *is_alive;   /* by slot */
+    bool has_members;               /* that live */
+    bool is_stale;                  /* neither a collector nor a member that lives */
+    bool *is_alive;                 /* by slot */
     const struct mpl_look_own *own; /* NULL: a session of others */
 
     char log_file[4096]; /* "": none */

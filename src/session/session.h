@@ -55,6 +55,16 @@ void mpl_session_abandon(struct mpl_entry *e);
  * text and options. */
 bool mpl_session_find(struct mpl_session *s, bool asks_parents);
 
+/* Is what s->dir names there, this user's, whole, and of this version? 0; -ENOENT: it is over; else -errno with a
+ * sentence. For processes that are no members. */
+int mpl_session_examine(const struct mpl_session *s);
+
+/* Notes why MPLOG_SESSION is not followed, and returns false. */
+bool mpl_session_refuse(const char *reason);
+
+/* That reason, if it is to be told now: NULL: there is none, or it was taken before. */
+const char *mpl_session_take_refusal(void);
+
 /* MPLOG_SESSION for children that exec. */
 void mpl_session_export(struct mpl_session *s);
 void mpl_session_unexport(struct mpl_session *s);

@@ -62,11 +62,30 @@ static void need_collector(bool is_in_handler)
 static int set_up_default(void);
 static int set_up_apart(void);
 
+/* What MPLOG_SESSION names is not ours to follow: said once, in the log if there is one. Not under the process's lock.
+ */
+static void tell_of_refusal(bool has_log)
+{
+    char line[MPL_ERROR_MAX + 64];
+    struct mpl_text t = {line, 0, sizeof line};
+    const char *reason = mpl_session_take_refusal();
+    if (!reason)
+        return;
+    mpl_text_printf(&t, "MPLOG_SESSION is not followed: %s", reason);
+    if (has_log)
+        mpl_log_text(&mpl_logger_get("mplog")->public, MPLOG_WARNING,
+                     (struct mpl_str){line, t.len < t.cap ? t.len : t.cap});
+    else
+        mpl_complain("%s", mpl_text_cstr(&t));
+}
+
 /* First record of a process: of one that was forked from a member, or that has not set up. */
 static int join(void)
 {
     bool is_new = mpl_process_membership() == MPL_PROCESS_NEW;
-    if (is_new && !mpl_session_find(current, true))
+    bool is_found = !is_new || mpl_session_find(current, true);
+    tell_of_refusal(false); /* a log call has come here, and cannot make another one */
+    if (!is_found)
         return set_up_default();
     struct mpl_entry e = {.session = current};
     int error = mpl_session_join_or_create(&e);
@@ -302,8 +321,16 @@ static int set_up(const struct mplog_options *o)
     int error = mpl_options_resolve(&next->options, o, true);
     if (error)
         return error;
-    if (has_inherited() && is_served_by(&next->options, current))
-        return mpl_process_membership() == MPL_PROCESS_MEMBER ? 0 : join_inherited();
+    if (has_inherited()) {
+        bool is_new = mpl_process_membership() == MPL_PROCESS_NEW, is_served = is_served_by(&next->options, current);
+        if (is_served && mpl_process_membership() == MPL_PROCESS_MEMBER)
+            return 0;
+        error = is_served ? join_inherited() : is_new ? mpl_session_examine(current) : 0;
+        if (is_served && (!error || !is_new))
+            return error;
+        if (error && error != -ENOENT)
+            mpl_session_refuse(mpl_error_text());
+    }
     if (mpl_process_membership() == MPL_PROCESS_MEMBER && current->is_creator &&
         mpl_options_equal(&next->options, &current->options))
         return 0;
@@ -341,6 +368,7 @@ int mpl_session_setup(const struct mplog_options *o)
     mpl_process_unlock();
     if (is_new)
         tell_of_thread();
+    tell_of_refusal(!error);
     return error;
 }
 

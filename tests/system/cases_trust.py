@@ -149,6 +149,67 @@ def forged_session_leads_nowhere(t):
     shutil.rmtree(outside)
 
 
+def what_is_wrong_with(t):
+    """Values of MPLOG_SESSION that are not to be followed, and what is said of each."""
+    def place(name, uid, content, owner=None):
+        folder = os.path.join(t.dir, "forged", name, f"mplog-{uid}", HEX)
+        os.makedirs(folder, 0o700)
+        with open(os.path.join(folder, "control"), "wb") as f:
+            f.write(content)
+        if owner is not None:
+            os.chown(folder, owner, owner)
+        return f"dir={folder};level=20;log_file={t.log};log_to_stderr=false;"
+    os.makedirs(os.path.join(t.dir, "forged"))
+    uid = os.geteuid()
+    yield "garbage", "is damaged"
+    yield "\udcff\udcfe\x01;=", "is damaged"
+    yield "dir=/etc;level=20;", "is damaged"
+    yield "dir=/nonexist;level=20;", "is damaged"
+    yield place("random", uid, bytes(range(256)) * 20), "is not one of mplog's"
+    yield place("other", uid, b"MPLG"), "is not one of mplog's"
+    yield place("theirs", NOBODY, b""), "another user"
+    if uid == 0:
+        yield place("stolen", uid, b"", NOBODY), "another user"
+    yield f"dir={t.dir}/forged{'/mplog-%d/' % uid}{HEX};level=x;", '"x" is not a level'
+
+
+def session_that_is_not_followed_is_told(t):
+    """With set-up in the log, as the first line and once; without, on stderr."""
+    for value, words in what_is_wrong_with(t):
+        env = {**t.env, "MPLOG_SESSION": value}
+        for options in ({}, {"log_file": t.log + ".1"}):
+            program = t.special("setup", mplog={**options, "log_to_stderr": "false"}, env=env)
+            check(program.wait().values()["rc"] == "0", repr(value), program.values())
+            t.wait_until_gone()
+            path = options.get("log_file", t.log)
+            with open(path, encoding="utf-8") as f:
+                log = f.read()
+            check(log.count("MPLOG_SESSION is not followed") == 1 and "WARNING  mplog" in log and words in log,
+                  repr(value), log)
+            os.remove(path)
+        program = t.start(t.bench.special, "zero", env=env)
+        program.may_complain = True
+        text = program.wait().stderr()
+        check(text.count("mplog: ") == 1 and words in text, repr(value), text)
+        t.wait_until_gone()
+    shutil.rmtree(os.path.join(t.dir, "forged"))
+
+
+def session_that_has_ended_is_no_reason_for_a_word(t):
+    for uid in (os.geteuid(), NOBODY):
+        value = f"dir={t.ring_dir}/mplog-{uid}/{HEX};level=20;log_file={t.log};log_to_stderr=false;"
+        env = {**t.env, "MPLOG_SESSION": value}
+        for options in ({"log_file": t.log}, {"log_file": t.log + ".1"}):
+            check(t.special("setup", mplog=options, env=env).wait().values()["rc"] == "0")
+            t.wait_until_gone()
+            check(all("MPLOG_SESSION" not in open(path, encoding="utf-8").read() for path in files_below(t.log_dir)))
+        program = t.start(t.bench.special, "zero", env=env)
+        program.may_complain = uid == NOBODY  # a default session writes its lines there
+        text = program.wait().stderr()
+        t.wait_until_gone()
+        check("mplog: " not in text and "MPLOG_SESSION" not in text, text)
+
+
 # ---- another version ----
 
 def member_of_another_version_is_refused_and_others_go_on(t):
@@ -220,6 +281,7 @@ CASES = (
     folder_that_is_a_link_is_refused, folder_that_is_a_file_is_refused, folder_that_is_open_to_others_is_refused,
     folder_of_another_user_is_refused, name_that_another_user_took_leads_to_the_next_place,
     session_is_closed_to_another_user, forged_session_leads_nowhere,
+    session_that_is_not_followed_is_told, session_that_has_ended_is_no_reason_for_a_word,
     member_of_another_version_is_refused_and_others_go_on, texts_of_strangers_are_shown_as_they_are,
     texts_of_strangers_cannot_drive_a_terminal, texts_of_strangers_cannot_forge_a_line_when_strict,
 )
