@@ -330,6 +330,31 @@ def bad_arguments_are_reported_as_in_the_standard_library():
 
 
 @test
+def bad_arguments_are_passed_over_without_raise_exceptions():
+    count, former = len(lines()), sys.stderr
+    sys.stderr, logging.raiseExceptions = io.StringIO(), False
+    try:
+        log.info("bad %d", "x")
+        log.info("%s %s", 1)
+        log.log("level", "x")
+        text = sys.stderr.getvalue()
+    finally:
+        sys.stderr, logging.raiseExceptions = former, True
+    equal(text, "")
+    equal(len(lines()), count)
+
+
+@test
+def calls_that_the_standard_library_refuses_raise_what_it_raises():
+    for call in (lambda: log.info("x", unknown=1), lambda: log.log("level", "x"), lambda: log.info()):
+        try:
+            call()
+        except TypeError:
+            continue
+        true(False, "nothing was raised")
+
+
+@test
 def logger_without_references_goes_away():
     logger = mplog.get_logger("passing")
     logger.info("x")
