@@ -162,6 +162,12 @@ static PyObject *session_flush(PyObject *Py_UNUSED(module), PyObject *arg)
     Py_END_ALLOW_THREADS return PyBool_FromLong(error == 0);
 }
 
+static PyObject *session_flush_at_end(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    Py_BEGIN_ALLOW_THREADS mpl_session_flush_at_end();
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
+}
+
 static PyObject *session_is_setup(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
     return PyBool_FromLong(mpl_session_is_setup());
@@ -258,6 +264,7 @@ PyMethodDef mplpy_session_methods[] = {
     {"join", session_join, METH_O, "join(asks_parents) -> bool: joins the session this process was born into."},
     {"shutdown", session_shutdown, METH_NOARGS, "Leaves the session."},
     {"flush", session_flush, METH_O, "flush(timeout_ms) -> bool"},
+    {"flush_at_end", session_flush_at_end, METH_NOARGS, "Waits, with others that follow each other 5 s at most."},
     {"is_setup", session_is_setup, METH_NOARGS, "Is this process in a session, or will be with its next record?"},
     {"session_number", session_number, METH_NOARGS, "Changes with each session this process joins."},
     {"options", session_options, METH_NOARGS, "The session's options, resolved; None without one."},

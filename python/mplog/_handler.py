@@ -9,8 +9,6 @@ import time
 
 from . import _format, _mplog
 
-FLUSH_MS = 5000
-
 _METHODS = frozenset(("emit", "handle", "format", "filter", "handleError"))
 
 _NO_SESSION = -1
@@ -219,8 +217,12 @@ class Handler(_mplog.HandlerBase):
             _guard.is_writing = False
 
     def flush(self):
-        """Waits until all that any process of the session logged before now is written, at most 5 s."""
-        _mplog.flush(FLUSH_MS)
+        """Waits until all that any process of the session logged before now is written, at most 5 s.
+
+        Calls that follow each other while nothing is written, as at the end of a program, wait 5 s together;
+        mplog.flush waits each time.
+        """
+        _mplog.flush_at_end()
 
     def close(self):
         """Flushes. dictConfig and logging.shutdown close all handlers, and some are used after that."""

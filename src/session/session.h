@@ -27,6 +27,7 @@ struct mpl_session {
     /* why it has no helper; "": it has one, or wants none. Of the process that set it up */
     char no_helper[MPL_ERROR_MAX];
     bool is_behind; /* the last wait for its files was in vain: who leaves it says so */
+    uint64_t vain_ms, vain_at; /* waited in vain since its files were that far (mpl_wake_progress) */
 };
 
 /* What is built or joined before the process switches over to it. */
@@ -112,6 +113,10 @@ bool mpl_session_is_setup(void);
 int mpl_session_set_level(const char *name, int level);
 
 /* For bindings. */
+
+/* A wait that others may follow, of which each does not know the next: for all of them together 5 s, as long as nothing
+ * is written. For what an interpreter flushes when it ends. */
+void mpl_session_flush_at_end(void);
 
 /* What the end of the process does, if nobody has called it before: waits, at most 5 s, until what was logged is
  * written. For interpreters whose threads must not find the process alive for long after the interpreter has gone. */

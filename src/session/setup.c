@@ -51,6 +51,7 @@ static void forked(void)
         close(current->control_fd);
     current->control_fd = -1;
     current->is_creator = false;
+    current->vain_ms = 0;
     mpl_collector_thread_forget();
 }
 
@@ -227,6 +228,7 @@ static int start_session(struct trial *t)
         return error;
     next->is_creator = true;
     next->is_exported = next->is_behind = false;
+    next->vain_ms = 0;
     error = mpl_session_start_collector(next, MPL_START_AND_WAIT);
     if (error) {
         mpl_session_abandon(&e);
@@ -463,14 +465,33 @@ static int wait_until_written(int timeout_ms)
     return atomic_load(&c->head.given_up_files) > 0 ? -EIO : 0;
 }
 
+/* Waited in vain, until now and since something was written last. Under the process's lock. */
+static uint64_t waited_in_vain_ms(void)
+{
+    return current->vain_at == mpl_wake_progress(mpl_process.control) ? current->vain_ms : 0;
+}
+
 static int flush(int timeout_ms)
 {
     int error = wait_until_written(timeout_ms);
     if (mpl_process_lock()) {
         current->is_behind = error == -EIO || error == -ETIMEDOUT;
+        current->vain_ms = error == -ETIMEDOUT ? waited_in_vain_ms() + (uint64_t)timeout_ms : 0;
+        current->vain_at = mpl_wake_progress(mpl_process.control);
         mpl_process_unlock();
     }
     return error;
+}
+
+/* The waits at the end of a program, of which there may be several, share what one may take. */
+void mpl_session_flush_at_end(void)
+{
+    uint64_t waited_ms = 0;
+    if (mpl_process_lock()) {
+        waited_ms = waited_in_vain_ms();
+        mpl_process_unlock();
+    }
+    flush(waited_ms < EXIT_WAIT_MS ? EXIT_WAIT_MS - (int)waited_ms : 0);
 }
 
 int mpl_session_flush(int timeout_ms)
@@ -492,7 +513,7 @@ int mpl_session_flush(int timeout_ms)
 
 void mpl_session_shutdown(void)
 {
-    flush(EXIT_WAIT_MS);
+    mpl_session_flush_at_end();
     if (!mpl_process_lock())
         return;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
@@ -539,7 +560,7 @@ void mpl_session_wait_at_exit(void)
     static _Atomic bool has_waited;
     if (!atomic_load_explicit(&mpl_process.guard, memory_order_relaxed) || atomic_exchange(&has_waited, true))
         return;
-    flush(EXIT_WAIT_MS);
+    mpl_session_flush_at_end();
     if (mpl_process_lock()) {
         if (mpl_process_membership() == MPL_PROCESS_MEMBER)
             leave_at_exit();

@@ -39,6 +39,11 @@ bool mpl_wake_is_flushed(struct mpl_control *c, uint64_t stamp)
     return atomic_load(&c->head.written_until) > stamp && atomic_load(&c->head.streamed_until) > stamp;
 }
 
+uint64_t mpl_wake_progress(const struct mpl_control *c)
+{
+    return atomic_load(&c->head.written_until) + atomic_load(&c->head.streamed_until);
+}
+
 static void raise_to(_Atomic uint64_t *word, uint64_t value)
 {
     uint64_t seen = atomic_load(word);

@@ -23,6 +23,9 @@ bool mpl_wake_for_news(struct mpl_control *c);
 /* Flusher: has everything stamped before `stamp` reached files and streams? */
 bool mpl_wake_is_flushed(struct mpl_control *c, uint64_t stamp);
 
+/* Changes whenever files or streams have come further. */
+uint64_t mpl_wake_progress(const struct mpl_control *c);
+
 /* Flusher: asks for it, wakes the collector and waits up to `timeout_ns` once; the caller looks again. False as
  * mpl_wake_collector. */
 bool mpl_wake_flush_wait(struct mpl_control *c, uint64_t stamp, uint64_t timeout_ns);
