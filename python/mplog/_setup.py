@@ -176,8 +176,10 @@ def born_fast(name):
 
 # ---- root ----
 
-def _install(level):
-    """Our handler on the root logger, and its level."""
+def _install(joins=True):
+    """Our handler on the root logger, and the session's level. joins: a session that is over is created again now, not
+    by the first record.
+    """
     if _Root.handler is None:
         _Root.handler = Handler()
     root = logging.getLogger()
@@ -186,9 +188,10 @@ def _install(level):
         root.addHandler(_Root.handler)
     if _Root.level_before is None:
         _Root.level_before = root.level
-    root.setLevel(level)
+    root.setLevel(_mplog.options()["level"])
     _Root.level_set = root.level
-    _Root.handler._prepare()
+    if joins:
+        _Root.handler._prepare()
 
 
 def _say(text, *args):
@@ -225,15 +228,15 @@ def _unexport():
 
 
 def _join(asks_parents=False):
-    """Joins the session this process was born into. False: there is none."""
+    """Joins the session this process was born into. False: it is not there (any more, if is_setup() is true then)."""
     if not (_mplog.is_setup() or asks_parents or VARIABLE in os.environ):
         return False
     return _mplog.join(asks_parents)
 
 
 def _drop_stale():
-    """A session that is over has left its name in the environment."""
-    if VARIABLE in os.environ and not _mplog.is_setup() and not _join():
+    """A name in the environment that leads to no session, and never will."""
+    if VARIABLE in os.environ and not (_mplog.is_setup() or _join() or _mplog.is_setup()):
         del os.environ[VARIABLE]
 
 
@@ -294,13 +297,13 @@ def _has_set_up():
 def setup(options, style, force, accelerate, flush_before_traceback):
     with _lock:
         if _is_inheriting() and _join(True) and _has_set_up():
-            _install(_mplog.options()["level"])
+            _install()
             return
         options = check_options(options)
         _settle_format(options, style)
         if _is_child() and _join(True) and _has_set_up():
             is_new = _Root.handler is None
-            _install(_mplog.options()["level"])
+            _install()
             if _differs(options) and not is_new:
                 _say("setup_logging: the options are ignored: this process belongs to the session of its parent")
             return
@@ -312,7 +315,7 @@ def setup(options, style, force, accelerate, flush_before_traceback):
         if force:
             _remove_foreign_handlers()
         is_first = _Root.handler is None
-        _install(_mplog.options()["level"])
+        _install()
         _export()
         if accelerate:
             for logger in list(logging.Logger.manager.loggerDict.values()):
@@ -337,13 +340,13 @@ def ensure_session():
 
 
 def join(asks_parents):
-    """Joins an inherited session and, after a set-up, listens on the root logger. False: there is none."""
+    """Joins an inherited session, or makes ready to create it again if it is over, and, after a set-up, listens on the
+    root logger.
+    """
     with _lock:
-        if not _join(asks_parents):
-            return False
-        if _has_set_up():
-            _install(_mplog.options()["level"])
-        return True
+        is_member = _join(asks_parents)
+        if _mplog.is_setup() and _has_set_up():
+            _install(is_member)
 
 
 def shutdown():

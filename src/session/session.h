@@ -123,7 +123,9 @@ void mpl_session_flush_at_end(void);
 void mpl_session_wait_at_exit(void);
 
 /* Joins the session this process was born into, if it is still there; starts none. `asks_parents`: where the
- * environment names none, its ancestors are asked, which takes about 0.1 ms each. 0; -ENOENT: there is none. */
+ * environment names none, its ancestors are asked, which takes about 0.1 ms each. 0; -ENOENT: there is none. If there
+ * is one that cannot be joined, mostly since it is over, mpl_session_is_setup is true after that, and the first record,
+ * or a second call, does what the first record of any process does then. */
 int mpl_session_join_only(bool asks_parents);
 
 /* The options of the session, NULL: none. Valid until the next change of session. */

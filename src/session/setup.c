@@ -42,6 +42,11 @@ static struct mpl_session sessions[2] = {{.control_fd = -1, .pipe_fd = -1}, {.co
 static struct mpl_session *current = &sessions[0], *next = &sessions[1];
 static char helper_path[1024];
 
+/* A binding has looked for the session of a process that has logged nothing yet: `current` could not be joined. */
+static bool is_expected;
+
+static bool is_awaiting_session(void) { return is_expected && mpl_process_membership() == MPL_PROCESS_NEW; }
+
 /* ---- what the producer asks ---- */
 
 static void forked(void)
@@ -84,7 +89,7 @@ static void tell_of_refusal(bool has_log)
 static int join(void)
 {
     bool is_new = mpl_process_membership() == MPL_PROCESS_NEW;
-    bool is_found = !is_new || mpl_session_find(current, true);
+    bool is_found = !is_new || is_expected || mpl_session_find(current, true);
     tell_of_refusal(false); /* a log call has come here, and cannot make another one */
     if (!is_found)
         return set_up_default();
@@ -301,7 +306,7 @@ static bool has_inherited(void)
     case MPL_PROCESS_MEMBER:
     case MPL_PROCESS_INHERITED: return !current->is_creator;
     case MPL_PROCESS_DETACHED: return !current->is_creator && current->dir[0];
-    default: return mpl_session_find(current, true);
+    default: return is_awaiting_session() || mpl_session_find(current, true);
     }
 }
 
@@ -374,6 +379,36 @@ int mpl_session_setup(const struct mplog_options *o)
     return error;
 }
 
+/* Of a process that is in no session. One that cannot be joined, as it is over, or its directory was removed, is the
+ * first record's to create again. */
+static int join_by_birth(bool asks_parents)
+{
+    struct mpl_entry e = {.session = current};
+    if (!mpl_session_find(current, asks_parents))
+        return -ENOENT;
+    int error = mpl_session_join(&e);
+    if (error == -ESHUTDOWN)
+        close(current->control_fd);
+    if (error) {
+        current->control_fd = -1;
+        is_expected = true;
+    } else {
+        mpl_member_adopt(&e);
+    }
+    mpl_logger_set_level(mpl_logger_get(NULL), error ? current->options.o.level : mpl_process.control->head.level);
+    return error;
+}
+
+static int join_expected(void)
+{
+    int error = join();
+    if (error) {
+        mpl_complain("logging cannot be started: %s", mpl_error_text());
+        mpl_process_set_membership(MPL_PROCESS_FAILED);
+    }
+    return error;
+}
+
 int mpl_session_join_only(bool asks_parents)
 {
     int error = -ENOENT;
@@ -383,13 +418,10 @@ int mpl_session_join_only(bool asks_parents)
         error = 0;
     } else if (mpl_process_membership() == MPL_PROCESS_INHERITED) {
         error = join_inherited();
-    } else if (mpl_session_find(current, asks_parents)) {
-        struct mpl_entry e = {.session = current};
-        error = mpl_session_join(&e);
-        if (!error) {
-            mpl_member_adopt(&e);
-            mpl_logger_set_level(mpl_logger_get(NULL), mpl_process.control->head.level);
-        }
+    } else if (is_awaiting_session()) {
+        error = join_expected();
+    } else {
+        error = join_by_birth(asks_parents);
     }
     mpl_process_unlock();
     return error;
@@ -414,7 +446,8 @@ int mpl_session_add_sink(const struct mplog_options *o, uint32_t *index)
 
 bool mpl_session_is_setup(void)
 {
-    return mpl_process_membership() == MPL_PROCESS_MEMBER || mpl_process_membership() == MPL_PROCESS_INHERITED;
+    return mpl_process_membership() == MPL_PROCESS_MEMBER || mpl_process_membership() == MPL_PROCESS_INHERITED ||
+           is_awaiting_session();
 }
 
 /* ---- flush, shutdown, exit ---- */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Ends that wait for a collector that does nothing."""
+"""Processes whose session has ended before they log, and ends that wait for a collector that does nothing."""
 import os
 import signal
 import subprocess
@@ -7,7 +7,17 @@ import sys
 import time
 
 import support
-from support import SETUP, Folder, equal, program, sessions_left, test, true, wait_until
+from support import SETUP, Folder, equal, program, run, sessions_left, test, true, wait_until
+
+LATE = """
+import os, sys, time
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+from mplog import get_logger
+get_logger("late").info("late %d", 1)
+get_logger("late").warning("late %d", 2)
+"""
+
 
 def helpers(folder):
     """Pids of the collectors of a test."""
@@ -22,6 +32,110 @@ def helpers(folder):
             found.append(int(pid))
     return found
 
+
+# ---- sessions that have ended ----
+
+def start_late_child(folder, code, change=""):
+    """Lets a program set up, log and leave behind a child that waits for the file "go"."""
+    with open(folder.file("late.py"), "w") as f:
+        f.write(code)
+    result = run(SETUP + """
+import subprocess
+setup(level="INFO")
+get_logger("a").info("parent")
+CHANGE
+with open(".late", "wb") as err:
+    child = subprocess.Popen([sys.executable, "late.py", "go"], stderr=err)
+child.returncode = 0  # nobody waits for it
+""".replace("CHANGE", change), folder)
+    equal((result.status, result.err), (0, ""))
+    wait_until(lambda: not helpers(folder) and not sessions_left(folder), "the session is still there")
+
+
+def finish(folder, lines):
+    open(folder.file("go"), "w").close()
+    wait_until(lambda: folder.lines("app.log")[-1:] == lines[-1:], "the child's lines are not in the file")
+    equal(folder.lines("app.log"), lines)
+    equal(folder.lines(".late"), [])
+    wait_until(lambda: not helpers(folder) and not sessions_left(folder), "the child's session is still there")
+
+
+@test
+def a_child_that_logs_after_its_session_has_ended_appends_to_the_file():
+    with Folder() as folder:
+        start_late_child(folder, LATE)
+        finish(folder, ["MainProcess parent", "MainProcess late 1", "MainProcess late 2"])
+
+
+@test
+def loggers_of_others_reach_a_session_that_has_ended():
+    with Folder() as folder:
+        start_late_child(folder, LATE.replace("from mplog import get_logger", "import mplog\n"
+                                              "from logging import getLogger as get_logger"))
+        finish(folder, ["MainProcess parent", "MainProcess late 1", "MainProcess late 2"])
+
+
+@test
+def a_forked_child_of_it_belongs_to_the_same_session():
+    with Folder() as folder:
+        start_late_child(folder, LATE + """
+if os.fork() == 0:
+    get_logger("late").info("late %d", 3)
+    os._exit(0)
+os.wait()
+""")
+        finish(folder, ["MainProcess parent", "MainProcess late 1", "MainProcess late 2", "MainProcess late 3"])
+
+
+@test
+def import_alone_does_not_create_a_session_that_has_ended():
+    with Folder() as folder:
+        start_late_child(folder, LATE.split("get_logger(")[0] + """
+assert not [f for at, below, files in os.walk(os.environ["MPLOG_RING_DIR"]) for f in files]
+get_logger("late").debug("not wanted")
+assert not [f for at, below, files in os.walk(os.environ["MPLOG_RING_DIR"]) for f in files]
+get_logger("late").info("late")
+""")
+        finish(folder, ["MainProcess parent", "MainProcess late"])
+
+
+@test
+def a_set_up_for_the_same_file_joins_the_session_that_has_ended():
+    with Folder() as folder:
+        start_late_child(folder, LATE.replace("get_logger(", "import mplog\nmplog.setup_logging(log_file='app.log', "
+                                              "log_to_stderr=False)\nget_logger(", 1)
+                         .replace("import get_logger", "import *"))
+        finish(folder, ["MainProcess parent", "MainProcess late 1", "MainProcess late 2"])
+
+
+@test
+def a_child_whose_session_lost_its_directory_writes_into_the_same_file():
+    lines, _, _ = program("""
+import shutil, subprocess
+setup(level="INFO")
+get_logger("a").info("parent")
+mplog.flush()
+shutil.rmtree(os.environ["MPLOG_SESSION"].split(";")[0][len("dir="):])
+code = "import mplog; mplog.get_logger('sub').info('info'); mplog.get_logger('sub').warning('warning')"
+subprocess.run([sys.executable, "-c", code], check=True)
+get_logger("a").info("end")
+""")
+    equal(sorted(lines), ["MainProcess end", "MainProcess info", "MainProcess parent", "MainProcess warning"])
+
+
+@test
+def a_session_that_cannot_be_created_again_is_replaced_and_named():
+    with Folder() as folder:
+        gone = "/proc/mplog-%d/%s" % (os.geteuid(), 32 * "a")
+        more = {"MPLOG_SESSION": "dir=%s;level=20;log_file=%s;log_to_stderr=0;" % (gone, folder.file("app.log"))}
+        result = run("import mplog\nmplog.get_logger('a').info('x')\n", folder, **more)
+        equal(result.status, 0)
+        true(result.err.startswith("mplog: session %s cannot be joined, this process has one of its own: " % gone) and
+             result.err.count("\n") == 1, result.err)
+        equal([line.split("] ")[1] for line in folder.lines("app.log")], ["x"])
+
+
+# ---- ends that wait in vain ----
 
 WAIT_S, MORE_S = 5, 4
 
