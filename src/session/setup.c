@@ -568,13 +568,6 @@ int mpl_session_set_level(const char *name, int level)
     return error;
 }
 
-/* A thread that was started a moment ago has not said yet that it serves the session. */
-static bool has_thread(void)
-{
-    return atomic_load(&mpl_process.control->head.collector_kind) == MPL_COLLECTOR_THREAD ||
-           mpl_collector_thread_serves(current->control_dev, current->control_ino);
-}
-
 /* Under the process's lock, after a flush, which may have started a collector. */
 static void leave_at_exit(void)
 {
@@ -582,7 +575,9 @@ static void leave_at_exit(void)
         mpl_unwritten_tell(current);
     /* One that was killed with nothing left to write has left the session behind. */
     mpl_session_start_collector(current, MPL_START_NOW);
-    if (has_thread())
+    /* One that was started a moment ago has not said yet that it serves the session. */
+    if (atomic_load(&mpl_process.control->head.collector_kind) == MPL_COLLECTOR_THREAD ||
+        mpl_collector_thread_serves(current->control_dev, current->control_ino))
         depart(MPL_PROCESS_DETACHED); /* threads end with their processes: with the last of them, the session must */
 }
 

@@ -32,7 +32,7 @@ static uint32_t failure_of(uint32_t index)
 }
 
 /* A pipe, or a terminal, that nobody reads from. */
-static bool is_unread(const struct mpl_look_sink *s) { return s->kind[0] == 'p' && s->waiting_bytes > 0; }
+static bool is_unread(const struct mpl_look_sink *s) { return s->kind && s->kind[0] == 'p' && s->waiting_bytes > 0; }
 
 /* Of those that fail the first, else the one for which most records wait. */
 static void find(const struct mpl_look *l, struct unwritten *u)
