@@ -41,10 +41,8 @@ MUTANTS = [
            "            return error;\n",
            "name_that_another_user_took_leads_to_the_next_place"),
     Mutant(43, "wrong_environment_ignored", "src/config/options.c",
-           "        if (set_value(o, &table[i], value) < 0) {\n"
-           "            char reason",
-           "        if (set_value(o, &table[i], value) < 0 && i == OPTION_COUNT) {\n"
-           "            char reason",
+           "        error = set_value(&out->o, &table[i], value);\n",
+           "        error = set_value(&out->o, &table[i], value) * 0;\n",
            "wrong_environment_is_refused_by_variable_value_and_reason"),
     Mutant(44, "sizes_of_records_believed", "src/collector/view.c",
            "bytes == 0 || bytes > room || bytes > left ||", "bytes == 0 || bytes > r->data_bytes ||",
@@ -140,10 +138,10 @@ MUTANTS = [
            "py:bad_arguments_are_reported_as_in_the_standard_library"),
     Mutant(56, "logging_shut_down_at_exit", "python/mplog/_setup.py",
            "        is_first = _Root.handler is None\n"
-           "        _install(_mplog.options()[\"level\"])\n"
+           "        _install()\n"
            "        _export()\n",
            "        is_first = _Root.handler is None\n"
-           "        _install(_mplog.options()[\"level\"])\n"
+           "        _install()\n"
            "        _export()\n"
            "        __import__(\"atexit\").register(shutdown)\n",
            "py:atexit_and_del_at_shutdown_are_logged_without_noise"),
