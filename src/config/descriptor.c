@@ -13,6 +13,12 @@
 
 #include "base/error.h"
 
+#if defined(__GLIBC__)
+typedef unsigned long ioctl_request;
+#else
+typedef int ioctl_request; /* as POSIX had it */
+#endif
+
 #define LINKS_MAX 16
 
 /* Unix 98 terminals: /dev/pts/<minor>, in blocks of 256. */
@@ -64,8 +70,10 @@ static int write_open_file(const char *option, const char *path, int fd, struct 
     if (fstat(fd, &open_file) < 0)
         return mpl_fail_errno(errno, "%s: \"%s\" is descriptor %d, which cannot be looked at", option, path, fd);
     if (S_ISSOCK(open_file.st_mode))
-        return mpl_fail(ENXIO, "%s: \"%s\" is a socket, which no other process can open; let stderr lead there and use "
-                               "log_to_stderr, or put a pipe between (\"| cat\")", option, path);
+        return mpl_fail(ENXIO,
+                        "%s: \"%s\" is a socket, which no other process can open; let stderr lead there and use "
+                        "log_to_stderr, or put a pipe between (\"| cat\")",
+                        option, path);
     ssize_t n = readlink(mpl_text_cstr(&t), name, sizeof name - 1);
     name[n > 0 ? n : 0] = '\0';
     bool has_name = name[0] == '/' && stat(name, &named) == 0 && is_same(&open_file, &named);
@@ -79,7 +87,7 @@ static int write_terminal(const char *option, const char *path, struct mpl_text 
     char link[64], target[PATH_MAX];
     unsigned number = 0;
     int fd = open("/dev/tty", O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-    int error = fd < 0 || ioctl(fd, TIOCGDEV, &number) < 0 ? errno : 0;
+    int error = fd < 0 || ioctl(fd, (ioctl_request)TIOCGDEV, &number) < 0 ? errno : 0;
     if (fd >= 0)
         close(fd);
     if (error)
