@@ -124,8 +124,8 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
 void mpl_pass_heat(struct mpl_collector *c, struct mpl_ring_view *r);
 void mpl_pass_forget_ring(struct mpl_collector *c, struct mpl_ring_view *r);
 
-/* The record at r->pos, if this pass may emit it; its key for the heap. */
-bool mpl_pass_next_key(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t *key);
+/* Of the first ring in the heap records were taken: brings it to where its next one belongs, or takes it out. */
+void mpl_pass_put_back_first(struct mpl_collector *c);
 
 /* ---- run.c ---- */
 

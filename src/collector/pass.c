@@ -133,7 +133,8 @@ static void note_corrupt(struct mpl_collector *c, struct mpl_ring_view *r, uint6
     mpl_commit_touch(c, r);
 }
 
-bool mpl_pass_next_key(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t *key)
+/* The record at r->pos, if this pass may emit it; its key for the heap. */
+static bool next_key(struct mpl_collector *c, struct mpl_ring_view *r, uint64_t *key)
 {
     uint64_t corrupt_bytes;
     bool is_record = mpl_view_peek(r, &corrupt_bytes);
@@ -167,7 +168,7 @@ static void look_at_ring(struct mpl_collector *c, struct mpl_ring_view *r)
     if (r->head == r->pos)
         return;
     r->active_stamp = c->now_stamp;
-    if (mpl_pass_next_key(c, r, &key))
+    if (next_key(c, r, &key))
         mpl_heap_add(&c->heap, key, r->claim, r); /* out of memory: in the next pass */
 }
 
@@ -197,22 +198,27 @@ static void gather(struct mpl_collector *c)
 
 /* ---- merging ---- */
 
+void mpl_pass_put_back_first(struct mpl_collector *c)
+{
+    uint64_t key;
+    if (!next_key(c, c->heap.entry[0].ring, &key)) {
+        mpl_heap_remove_first(&c->heap);
+        return;
+    }
+    c->heap.entry[0].key = key;
+    mpl_heap_sink_first(&c->heap);
+}
+
 static void emit_first(struct mpl_collector *c)
 {
     struct mpl_ring_view *r = c->heap.entry[0].ring;
-    uint64_t key;
     if (!mpl_emit_record(c, r))
         return; /* blocked */
     r->pos += r->record_bytes;
     c->pass_bytes += r->record_bytes;
     c->pass_records++;
     mpl_commit_touch(c, r);
-    if (!mpl_pass_next_key(c, r, &key)) {
-        mpl_heap_remove_first(&c->heap);
-        return;
-    }
-    c->heap.entry[0].key = key;
-    mpl_heap_sink_first(&c->heap);
+    mpl_pass_put_back_first(c);
 }
 
 static void merge(struct mpl_collector *c)

@@ -131,16 +131,13 @@ static void put_back(struct run *run, enum outcome outcome)
 {
     struct mpl_collector *c = run->c;
     struct mpl_ring_view *r = run->ring;
-    uint64_t key = run->next_key;
-    if (outcome == LATER && key < c->now_stamp) {
-        r->key = key;
+    if (outcome == LATER && run->next_key < c->now_stamp) {
         r->record_bytes = run->next_bytes;
-    } else if (!mpl_pass_next_key(c, r, &key)) {
-        mpl_heap_remove_first(&c->heap);
-        return;
+        c->heap.entry[0].key = r->key = run->next_key;
+        mpl_heap_sink_first(&c->heap);
+    } else {
+        mpl_pass_put_back_first(c);
     }
-    c->heap.entry[0].key = key;
-    mpl_heap_sink_first(&c->heap);
 }
 
 /* Takes from the first ring for as long as its next record is the next of all. False: nothing can be taken. */

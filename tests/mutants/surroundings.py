@@ -23,7 +23,7 @@ MUTANTS = [
            "    run->limit = others < c->now_stamp ? c->now_stamp : others;\n",
            "unit:records_that_take_turns_stand_in_order"),
     Mutant(32, "turn_goes_on_past_the_pass", "src/collector/run.c",
-           "    if (outcome == LATER && key < c->now_stamp) {\n", "    if (outcome == LATER) {\n",
+           "    if (outcome == LATER && run->next_key < c->now_stamp) {\n", "    if (outcome == LATER) {\n",
            "unit:records_later_than_the_pass_wait_wherever_they_are"),
     Mutant(35, "limit_of_the_cgroup_not_looked_at", "src/session/create.c",
            "    return share < budget ? share : budget;\n", "    return share < budget ? budget : budget;\n",

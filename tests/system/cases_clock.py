@@ -20,6 +20,12 @@ SHOWN = re.compile(rb"^(\d+\.\d+) (?:#|lost)", re.MULTILINE)
 FORMAT = "%(created).6f %(message)s"
 
 
+def with_preloaded(t, variables):
+    """Environment of a program: a library of a sanitizer wants to be the first one."""
+    options = ":".join(filter(None, (t.env.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
+    return {**t.env, **variables, "ASAN_OPTIONS": options}
+
+
 class Clock:
     """A time of day that can be set, for programs that are started with `env`."""
 
@@ -35,9 +41,7 @@ class Clock:
         os.chmod(helper, 0o755)
         with open(path, "r+b") as f:
             self.words = memoryview(mmap.mmap(f.fileno(), 0)).cast("q")  # whole words: no half of one is ever seen
-        # A library of a sanitizer wants to be the first one.
-        options = ":".join(filter(None, (t.env.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
-        self.env = {**t.env, **preload, "MPLOG_HELPER": helper, "ASAN_OPTIONS": options}
+        self.env = {**with_preloaded(t, preload), "MPLOG_HELPER": helper}
         self.wrong_by_s = 0
 
     def set_to(self, wrong_by_s):
@@ -151,8 +155,7 @@ MONOTONIC, COUNTER = 1, 2
 
 def with_source(t, source):
     """Environment of a program that is told that the kernel keeps time with `source`."""
-    options = ":".join(filter(None, (t.env.get("ASAN_OPTIONS"), "verify_asan_link_order=0")))
-    return {**t.env, "LD_PRELOAD": t.bench.clocksource_shim, "CLOCKSOURCE_SHIM": source, "ASAN_OPTIONS": options}
+    return with_preloaded(t, {"LD_PRELOAD": t.bench.clocksource_shim, "CLOCKSOURCE_SHIM": source})
 
 
 def check_kind(t, kind):
