@@ -36,9 +36,9 @@ enum mpl_outcome mpl_binding_write(const struct mpl_binding_record *r, enum mpl_
     struct mpl_producer *p = mpl_producer_begin(&is_nested);
     if (p) {
         p->patience = (uint8_t)patience;
-        p->must_wait = false;
         outcome = write_body(p, r, largest);
         p->patience = MPL_WAITS_HERE;
+        p->must_wait = false; /* a C library's calls from the same thread wait here, and are counted */
         mpl_producer_end(p);
     } else {
         outcome = is_nested || mpl_process_membership() == MPL_PROCESS_MEMBER ? MPL_WRITTEN : MPL_NO_SESSION;

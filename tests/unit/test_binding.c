@@ -5,6 +5,7 @@
  */
 #include "session_by_hand.h"
 
+#include "base/os.h"
 #include "output/pyformat.h"
 #include "producer/binding.h"
 #include "shm/codec.h"
@@ -200,6 +201,91 @@ static void full_ring_is_refused_to_who_waits_outside_and_counted_after_that(voi
     hand_end();
 }
 
+/* In the thread of a binding that has just been told to wait. */
+static void call_of_a_c_library_into_a_full_ring_is_counted(void)
+{
+    struct mplog_options o = hand_options();
+    uint64_t largest;
+    o.ring_max_bytes = 65536;
+    hand_begin(&o);
+    struct mpl_binding_record r = {logger(), MPLOG_INFO, MPL_RECORD_TEXT, MPL_SINKS_SHARED, 0, text_body("x"), 0};
+    while (mpl_binding_write(&r, MPL_WAITS_OUTSIDE, &largest) == MPL_WRITTEN) {
+    }
+    mplog_info(mplog_get_logger("hand"), "%d", 1);
+    CHECK_INT(atomic_load(&mpl_thread.producer->ring->lost[MPL_LOST_FULL]), 1);
+    hand_pass();
+    hand_end();
+}
+
+#define SETTLED_BYTES (1 << 20)
+#define STUCK_MS 20
+
+static uint64_t ring_bytes(void)
+{
+    const struct mpl_producer *p = mpl_thread.producer;
+    return p && p->map ? p->map->data_bytes : 0;
+}
+
+/* Until it is told to wait, or the ring has become larger than SETTLED_BYTES. */
+static enum mpl_outcome fill_ring(void)
+{
+    uint64_t largest;
+    enum mpl_outcome outcome = MPL_WRITTEN;
+    struct mpl_binding_record r = {logger(), MPLOG_INFO, MPL_RECORD_TEXT, MPL_SINKS_SHARED, 0, text_body("x"), 0};
+    while (outcome == MPL_WRITTEN && ring_bytes() <= SETTLED_BYTES)
+        outcome = mpl_binding_write(&r, MPL_WAITS_OUTSIDE, &largest);
+    return outcome;
+}
+
+static void large_ring_grows_only_where_the_collector_does_not_get_on(void)
+{
+    struct mplog_options o = hand_options();
+    o.ring_max_bytes = 4 * SETTLED_BYTES;
+    hand_begin(&o);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(fill_ring(), MPL_MUST_WAIT);
+        CHECK_INT(ring_bytes(), SETTLED_BYTES);
+        mpl_os_sleep_ns(STUCK_MS * UINT64_C(1000000));
+        hand_pass();
+        hand_pass();
+    }
+    CHECK_INT(fill_ring(), MPL_MUST_WAIT);
+    mpl_os_sleep_ns(STUCK_MS * UINT64_C(1000000));
+    CHECK_INT(fill_ring(), MPL_WRITTEN);
+    CHECK_INT(ring_bytes(), 4 * SETTLED_BYTES);
+    hand_pass();
+    hand_end();
+}
+
+static void large_ring_grows_at_once_where_calls_must_not_wait(void)
+{
+    struct mplog_options o = hand_options();
+    o.ring_max_bytes = 4 * SETTLED_BYTES;
+    o.overflow = "drop";
+    hand_begin(&o);
+    CHECK_INT(fill_ring(), MPL_WRITTEN);
+    CHECK_INT(ring_bytes(), 4 * SETTLED_BYTES);
+    CHECK_INT(atomic_load(&mpl_thread.producer->ring->lost[MPL_LOST_DROPPED]), 0);
+    hand_pass();
+    hand_end();
+}
+
+static void large_ring_of_a_call_that_waits_grows_where_nobody_reads(void)
+{
+    struct mplog_options o = hand_options();
+    o.ring_max_bytes = 4 * SETTLED_BYTES;
+    o.block_timeout_ms = 5000;
+    hand_begin(&o);
+    uint64_t begin_ns = mpl_clock_monotonic_ns();
+    for (int i = 0; i < 2 * SETTLED_BYTES / 32; i++)
+        mplog_info(mplog_get_logger("hand"), "%d", i);
+    CHECK(mpl_clock_monotonic_ns() - begin_ns >= STUCK_MS * UINT64_C(1000000));
+    CHECK_INT(ring_bytes(), 4 * SETTLED_BYTES);
+    CHECK_INT(atomic_load(&mpl_thread.producer->ring->lost[MPL_LOST_FULL]), 0);
+    hand_pass();
+    hand_end();
+}
+
 static void without_a_session_nothing_is_written_or_defined(void)
 {
     uint64_t largest;
@@ -219,6 +305,10 @@ int main(void)
         TEST_CASE(damaged_arguments_are_skipped),
         TEST_CASE(sink_that_is_added_takes_only_records_that_name_it),
         TEST_CASE(full_ring_is_refused_to_who_waits_outside_and_counted_after_that),
+        TEST_CASE(call_of_a_c_library_into_a_full_ring_is_counted),
+        TEST_CASE(large_ring_grows_only_where_the_collector_does_not_get_on),
+        TEST_CASE(large_ring_grows_at_once_where_calls_must_not_wait),
+        TEST_CASE(large_ring_of_a_call_that_waits_grows_where_nobody_reads),
         TEST_CASE(without_a_session_nothing_is_written_or_defined),
     };
     hand_directory();
