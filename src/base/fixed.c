@@ -27,28 +27,40 @@ static const uint64_t powers_of_ten[MPL_FIXED_PRECISION_MAX + 1] = {
     10000000000000000000u,
 };
 
-/* What a value leaves beyond its last place, compared with half a place: below 0, 0, above 0. */
-static inline int compare_half(unsigned __int128 rest, unsigned __int128 half) { return (rest > half) - (rest < half); }
+/* Half a place, of a fraction of 2^64. */
+#define HALF (UINT64_C(1) << 63)
 
-/* Behind the point stands mantissa / 2^shift without its whole part: shifted up to 64 binary places it is a fraction of
- * 2^64, and the upper half of its product with 10^precision is the decimal places. */
-static inline int multiply_short(struct mpl_fixed *fixed, uint64_t mantissa, int shift, uint64_t power)
+static inline bool is_odd(const struct mpl_fixed *fixed, unsigned precision)
 {
-    const unsigned __int128 wide = (unsigned __int128)(mantissa << (64 - shift)) * power;
-    fixed->places = (uint64_t)(wide >> 64);
-    return compare_half((uint64_t)wide, UINT64_C(1) << 63);
+    return (precision ? fixed->places : fixed->whole) & 1;
 }
 
-static int multiply_long(struct mpl_fixed *fixed, uint64_t mantissa, int shift, uint64_t power)
+/* Behind the point stands mantissa / 2^shift without its whole part: shifted up to 64 binary places it is a fraction of
+ * 2^64, and the upper half of its product with 10^precision is the decimal places. Returns 1 if the rest, half to even,
+ * makes one more of them. */
+static inline uint64_t multiply_short(struct mpl_fixed *fixed, uint64_t mantissa, unsigned shift, unsigned precision)
 {
-    const unsigned __int128 one = 1, wide = (unsigned __int128)mantissa * power;
+    const unsigned __int128 wide = (unsigned __int128)(mantissa << (64 - shift)) * powers_of_ten[precision];
+    fixed->whole = mantissa >> shift;
+    fixed->places = (uint64_t)(wide >> 64);
+    return (uint64_t)wide >= HALF + !is_odd(fixed, precision);
+}
+
+/* The same of a value below 1 whose fraction has more binary places; beyond 117 of them the product is less than
+ * 2^53 * 10^19 < 2^117: less than half a place. */
+static uint64_t multiply_long(struct mpl_fixed *fixed, uint64_t mantissa, unsigned shift, unsigned precision)
+{
+    const unsigned __int128 one = 1, wide = (unsigned __int128)mantissa * powers_of_ten[precision];
+    *fixed = (struct mpl_fixed){0, 0};
+    if (shift > 117)
+        return 0;
     fixed->places = (uint64_t)(wide >> shift);
-    return compare_half(wide & ((one << shift) - 1), one << (shift - 1));
+    return (wide & ((one << shift) - 1)) >= (one << (shift - 1)) + !is_odd(fixed, precision);
 }
 
 /* Rounds the exact value: mantissa * 2^-shift has (mantissa mod 2^shift) / 2^shift behind the point; times
  * 10^precision that is an integer, `places`, and a rest, and nothing is lost on the way. */
-bool mpl_fixed_of(struct mpl_fixed *fixed, uint64_t bits, unsigned precision)
+static inline bool split(struct mpl_fixed *fixed, uint64_t bits, unsigned precision)
 {
     const uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
     const unsigned exponent = (unsigned)(bits >> 52) & 0x7ff;
@@ -58,27 +70,22 @@ bool mpl_fixed_of(struct mpl_fixed *fixed, uint64_t bits, unsigned precision)
         *fixed = (struct mpl_fixed){shift >= -11 ? mantissa << -shift : 0, 0};
         return shift >= -11;
     }
-    fixed->whole = shift < 64 ? mantissa >> shift : 0;
-    fixed->places = 0;
-    if (shift > 117) /* the product below is less than 2^53 * 10^19 < 2^117: less than half a place */
-        return true;
-    const uint64_t power = powers_of_ten[precision];
-    const int rounding = shift < 64 ? multiply_short(fixed, mantissa, shift, power)
-                                    : multiply_long(fixed, mantissa, shift, power);
-    const bool is_odd = (precision ? fixed->places : fixed->whole) & 1;
-    if (rounding > 0 || (rounding == 0 && is_odd))
-        fixed->places++;
-    if (fixed->places == power) {
+    const uint64_t one_more = shift < 64 ? multiply_short(fixed, mantissa, (unsigned)shift, precision)
+                                         : multiply_long(fixed, mantissa, (unsigned)shift, precision);
+    fixed->places += one_more;
+    if (fixed->places == powers_of_ten[precision]) {
         fixed->places = 0;
         fixed->whole++;
     }
     return true;
 }
 
+bool mpl_fixed_of(struct mpl_fixed *fixed, uint64_t bits, unsigned precision) { return split(fixed, bits, precision); }
+
 char *mpl_fixed_put(char *to, uint64_t bits, unsigned precision)
 {
     struct mpl_fixed fixed;
-    if (!mpl_fixed_of(&fixed, bits & INT64_MAX, precision))
+    if (!split(&fixed, bits & INT64_MAX, precision))
         return NULL;
     *to = '-';
     to = mpl_digits_put(to + (bits >> 63), fixed.whole);

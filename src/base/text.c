@@ -18,7 +18,7 @@ void mpl_text_fill(struct mpl_text *t, char c, size_t n)
 }
 
 /* Writes the digits so that they end at `end`; returns where they begin. */
-static char *digits_before(char *end, uint64_t value)
+static inline __attribute__((always_inline)) char *digits_before(char *end, uint64_t value)
 {
     for (; value > UINT32_MAX; value /= 100) {
         end -= 2;

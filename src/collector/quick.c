@@ -281,8 +281,9 @@ static inline char *put_value(char *to, const struct step *s, uint64_t word, enu
     case PYTHON_INT: return type == MPL_PY_INT ? put_signed(to, (int64_t)word) : NULL;
     case PYTHON_FIXED: return type == MPL_PY_FLOAT ? mpl_fixed_put(to, word, s->precision) : NULL;
     case PYTHON_ANY: return put_any(to, word, type, c);
-    default: return to;
+    case NOTHING: break;
     }
+    __builtin_unreachable(); /* kinds are ours, and the last step has been seen before */
 }
 
 /* What lies from `begin` to `end` becomes as wide as the step says; returns its new end. NULL: a text of more bytes

@@ -187,6 +187,9 @@ struct mpl_str mpl_asctime_text(struct mpl_asctime *a, int64_t created_ns)
 
 void mpl_asctime_append(struct mpl_asctime *a, struct mpl_text *out, int64_t created_ns)
 {
-    if (!mpl_asctime_append_again(a, out, created_ns))
+    bool has_room = out->len <= out->cap && out->cap - out->len >= MPL_ASCTIME_LEN;
+    if (has_room && mpl_asctime_put_again(a, out->data + out->len, created_ns))
+        out->len += MPL_ASCTIME_LEN;
+    else
         mpl_text_str(out, mpl_asctime_text(a, created_ns));
 }

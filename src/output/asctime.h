@@ -32,17 +32,16 @@ void mpl_asctime_fini(struct mpl_asctime *a);
 
 void mpl_asctime_append(struct mpl_asctime *a, struct mpl_text *out, int64_t created_ns);
 
-/* The same, if it is the default form and another record of this millisecond has been shown before this one, as a
- * second's first and last hardly ever are. False: nothing is appended. */
-#define MPL_ASCTIME_LEN 23 /* of the default form in years of four digits */
-static inline bool mpl_asctime_append_again(const struct mpl_asctime *a, struct mpl_text *out, int64_t created_ns)
+/* The same into MPL_ASCTIME_LEN bytes of room, if it is the default form and another record of this millisecond has
+ * been shown before this one, as a second's first and last hardly ever are. Returns the end; NULL: nothing is written.
+ */
+#define MPL_ASCTIME_LEN 23u /* of the default form in years of four digits */
+static inline char *mpl_asctime_put_again(const struct mpl_asctime *a, char *to, int64_t created_ns)
 {
-    if ((uint64_t)created_ns - (uint64_t)a->millisecond_ns >= 1000000 || a->millisecond_ns == INT64_MIN ||
-        out->len > out->cap || out->cap - out->len < MPL_ASCTIME_LEN)
-        return false;
-    memcpy(out->data + out->len, a->text, MPL_ASCTIME_LEN);
-    out->len += MPL_ASCTIME_LEN;
-    return true;
+    if ((uint64_t)created_ns - (uint64_t)a->millisecond_ns >= 1000000 || a->millisecond_ns == INT64_MIN)
+        return NULL;
+    memcpy(to, a->text, MPL_ASCTIME_LEN);
+    return to + MPL_ASCTIME_LEN;
 }
 
 /* The same text as a view, valid until the next call. Not escaped. */

@@ -419,29 +419,41 @@ static inline char *put_run(char *to, const char *text, uint32_t n)
     return to + n;
 }
 
+/* What can follow without a look at the room that is left: all runs and times of a line. */
+#define AGAIN_BYTES (MPL_PATTERN_RUNS_BYTES + MPL_PATTERN_PIECE + MPL_PATTERN_CHANGING_MAX * MPL_ASCTIME_LEN)
+
+static inline bool has_room_again(const struct mpl_text *out)
+{
+    return out->len <= out->cap && out->cap - out->len >= AGAIN_BYTES;
+}
+
 bool mpl_pattern_render_again(struct mpl_pattern *p, const struct mpl_pattern_again *r, struct mpl_asctime *a,
                               struct mpl_text *out)
 {
     const struct mpl_pattern_runs *runs = place_of_runs(p, r->source, r->ids);
-    if (r->source == 0 || !are_of(runs, r->source, r->ids) || out->len > out->cap || a->format[0])
+    if (r->source == 0 || !are_of(runs, r->source, r->ids) || !has_room_again(out) || a->format[0])
         return false; /* the last: a text by another format may need escaping */
-    char *to = out->data + out->len;
+    char *to = out->data + out->len, *again;
     for (uint32_t k = 0, begin = 0;; begin = runs->end[k++]) {
-        if ((size_t)(out->data + out->cap - to) < MPL_PATTERN_RUNS_BYTES + MPL_PATTERN_PIECE)
-            return false;
         to = put_run(to, runs->text + begin, runs->end[k] - begin);
-        out->len = (size_t)(to - out->data);
         if (k == p->changing_count)
-            return true;
+            break;
         uint8_t field = p->changing_plain[k];
-        if (field == MPL_ATTRIBUTE_ASCTIME) {
-            if (!mpl_asctime_append_again(a, out, r->created_ns))
-                mpl_asctime_append(a, out, r->created_ns);
-        } else if (field != MPL_ATTRIBUTE_MESSAGE || !r->message_fn(r->arg, out)) {
-            return false;
+        if (field == MPL_ATTRIBUTE_ASCTIME && (again = mpl_asctime_put_again(a, to, r->created_ns)) != NULL) {
+            to = again;
+            continue;
         }
+        out->len = (size_t)(to - out->data);
+        if (field == MPL_ATTRIBUTE_ASCTIME)
+            mpl_asctime_append(a, out, r->created_ns);
+        else if (field != MPL_ATTRIBUTE_MESSAGE || !r->message_fn(r->arg, out))
+            return false;
+        if (!has_room_again(out))
+            return false;
         to = out->data + out->len;
     }
+    out->len = (size_t)(to - out->data);
+    return true;
 }
 
 void mpl_pattern_render(struct mpl_pattern *p, const struct mpl_record *r, struct mpl_asctime *a, enum mpl_escape mode,
