@@ -5,6 +5,7 @@ Each test is a plain script: python3.X tests/python/test_NAME.py FOLDER [--long]
 built for that Python. It prints TAP and ends with status 1 if a check failed. TEST_ONLY=name: that
 case, or the cases of that function, alone.
 """
+import inspect
 import os
 import shutil
 import subprocess
@@ -155,6 +156,24 @@ def program(text, **more):
 def sessions_left(folder):
     """Directories of sessions of a test."""
     return [name for at, below, _ in os.walk(folder.rings) for name in below if len(name) >= 32]
+
+
+def collectors(rings):
+    """Pids of the collectors whose sessions lie in that folder."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                words = f.read().split(b"\0")
+        except OSError:
+            continue
+        if b"collect" in words and any(word.startswith(os.fsencode(rings)) for word in words):
+            found.append(int(pid))
+    return found
+
+
+# For a program: collectors(os.environ["MPLOG_RING_DIR"]).
+COLLECTORS = "import os\n\n" + inspect.getsource(collectors)
 
 
 def wait_until(condition, what, seconds=10):

@@ -7,7 +7,7 @@ import sys
 import time
 
 import support
-from support import SETUP, Folder, equal, program, run, sessions_left, test, true, wait_until
+from support import SETUP, Folder, collectors, equal, program, run, sessions_left, test, true, wait_until
 
 LATE = """
 import os, sys, time
@@ -17,20 +17,6 @@ from mplog import get_logger
 get_logger("late").info("late %d", 1)
 get_logger("late").warning("late %d", 2)
 """
-
-
-def helpers(folder):
-    """Pids of the collectors of a test."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/cmdline" % pid, "rb") as f:
-                words = f.read().split(b"\0")
-        except OSError:
-            continue
-        if b"collect" in words and any(word.startswith(folder.rings.encode()) for word in words):
-            found.append(int(pid))
-    return found
 
 
 # ---- sessions that have ended ----
@@ -49,7 +35,7 @@ with open(".late", "wb") as err:
 child.returncode = 0  # nobody waits for it
 """.replace("CHANGE", change), folder)
     equal((result.status, result.err), (0, ""))
-    wait_until(lambda: not helpers(folder) and not sessions_left(folder), "the session is still there")
+    wait_until(lambda: not collectors(folder.rings) and not sessions_left(folder), "the session is still there")
 
 
 def finish(folder, lines):
@@ -57,7 +43,7 @@ def finish(folder, lines):
     wait_until(lambda: folder.lines("app.log")[-1:] == lines[-1:], "the child's lines are not in the file")
     equal(folder.lines("app.log"), lines)
     equal(folder.lines(".late"), [])
-    wait_until(lambda: not helpers(folder) and not sessions_left(folder), "the child's session is still there")
+    wait_until(lambda: not collectors(folder.rings) and not sessions_left(folder), "the child's session is still there")
 
 
 @test
@@ -150,7 +136,7 @@ def end_with_stopped_helper(text, least=WAIT_S):
             p = subprocess.Popen([sys.executable, "program.py"], cwd=folder.path, stderr=err,
                                  env=support.environment(MPLOG_RING_DIR=folder.rings))
         wait_until(lambda: os.path.exists(folder.file("ready")), "the program does not begin")
-        stopped, = helpers(folder)
+        stopped, = collectors(folder.rings)
         os.kill(stopped, signal.SIGSTOP)
         try:
             begin = time.monotonic()
@@ -164,7 +150,7 @@ def end_with_stopped_helper(text, least=WAIT_S):
         said = folder.lines(".err")
         equal(len(said), 1, "messages: %r" % said)
         true("app.log: is not written yet; 1 record waits" in said[0], said[0])
-        wait_until(lambda: not helpers(folder) and not sessions_left(folder), "the session is still there")
+        wait_until(lambda: not collectors(folder.rings) and not sessions_left(folder), "the session is still there")
         equal(len(folder.lines("app.log")), 1)
 
 
@@ -198,21 +184,11 @@ def a_flush_waits_each_time_as_long_as_it_was_told():
 
 @test
 def an_exit_waits_again_after_progress():
-    lines, _, _ = program("""
+    lines, _, _ = program(support.COLLECTORS + """
 import signal, subprocess
 setup()
 mplog.flush()
-session = os.environ["MPLOG_SESSION"].split(";")[0][len("dir="):]
-def helper():
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/cmdline" % pid, "rb") as f:
-                words = f.read().split(b"\\0")
-        except OSError:
-            continue
-        if b"collect" in words and session.encode() in words:
-            return int(pid)
-pid = helper()
+pid, = collectors(os.environ["MPLOG_RING_DIR"])
 os.kill(pid, signal.SIGSTOP)
 get_logger("a").info("first")
 logging.getLogger().handlers[0].flush()

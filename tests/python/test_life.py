@@ -76,29 +76,19 @@ time.sleep(0.05)
 @test
 def an_exit_that_waits_is_safe_from_daemon_threads():
     for _ in range(30 if support.IS_LONG else 2):
-        program("""
+        program(support.COLLECTORS + """
 import signal, subprocess
 setup(overflow="drop")
 def forever():
     log = get_logger("t")
     while True:
         log.info("x %d %s", 1, "a")
-session = os.environ["MPLOG_SESSION"].split(";")[0][len("dir="):]
-collectors = []
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    try:
-        with open("/proc/%s/cmdline" % pid, "rb") as f:
-            words = f.read().split(b"\\0")
-    except OSError:
-        continue
-    if b"collect" in words and session.encode() in words:
-        collectors.append(int(pid))
-assert len(collectors) == 1, collectors
+collector, = collectors(os.environ["MPLOG_RING_DIR"])
 for i in range(8):
     threading.Thread(target=forever, daemon=True).start()
 time.sleep(0.05)
-os.kill(collectors[0], signal.SIGSTOP)
-resume = "import os, time; time.sleep(0.2); os.kill(%d, %d)" % (collectors[0], signal.SIGCONT)
+os.kill(collector, signal.SIGSTOP)
+resume = "import os, time; time.sleep(0.2); os.kill(%d, %d)" % (collector, signal.SIGCONT)
 subprocess.Popen([sys.executable, "-S", "-c", resume])
 """)
 
@@ -539,21 +529,14 @@ print(mplog._mplog.stats()["waits"] > 0)
 @test
 def an_interrupt_ends_the_wait_for_a_full_ring():
     with Folder() as folder:
-        result = run(SETUP + """
-import glob, signal, urllib.parse
+        result = run(SETUP + support.COLLECTORS + """
+import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # not so where who started the tests ignores it
 setup(ring_max_bytes=65536, ring_budget_bytes=65536, block_timeout_ms=30000)
 log = get_logger("a")
 log.info("first")
 mplog.flush()
-session = [p for p in os.environ["MPLOG_SESSION"].split(";") if p.startswith("dir=")][0][4:]
-for name in glob.glob("/proc/[0-9]*/cmdline"):
-    try:
-        words = open(name).read().split("\\0")
-    except OSError:
-        continue
-    if session in words:
-        collector = int(name.split("/")[2])
+collector, = collectors(os.environ["MPLOG_RING_DIR"])
 os.kill(collector, signal.SIGSTOP)
 threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
 begin = time.monotonic()

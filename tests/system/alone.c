@@ -7,7 +7,6 @@
  *     alone errno OPTION...     log calls of all kinds leave errno alone
  *     alone cancel OPTION...    log calls of a thread that has been cancelled already come back
  */
-#include <dirent.h>
 #include <errno.h>
 #include <locale.h>
 #include <mplog.h>
@@ -25,6 +24,8 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "resources.h"
 
 extern char **environ;
 
@@ -90,17 +91,6 @@ static void note_signals(struct state *s)
     note(s, "alternate stack: %p %d\n", stack.ss_sp, stack.ss_flags);
 }
 
-static unsigned count_entries(const char *path)
-{
-    unsigned count = 0;
-    DIR *dir = opendir(path);
-    while (dir && readdir(dir))
-        count++;
-    if (dir)
-        closedir(dir);
-    return count - 2; /* "." and ".." */
-}
-
 /* "Umask" and the like. */
 static void note_status(struct state *s, const char *name)
 {
@@ -146,7 +136,7 @@ static void look(struct state *s)
     note(s, "session: %d group: %d\n", (int)getsid(0), (int)getpgrp());
     note(s, "dumpable: %d no new rights: %d\n", prctl(PR_GET_DUMPABLE), prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
     note_status(s, "Umask");
-    note(s, "threads: %u\n", count_entries("/proc/self/task"));
+    note(s, "threads: %d\n", count_entries("/proc/self/task"));
     int rc = (int)waitpid(-1, NULL, WNOHANG | (int)__WALL);
     note(s, "children: %d %d\n", rc, rc < 0 ? errno : 0);
     note(s, "children that have ended: %d\n", atomic_load(&children_ended));
@@ -200,7 +190,7 @@ static int run_state(void)
     struct sigaction a = {.sa_handler = child_ended, .sa_flags = SA_RESTART};
     sigaction(SIGCHLD, &a, NULL);
     setlocale(LC_ALL, "C.UTF-8");
-    unsigned fds = count_entries("/proc/self/fd");
+    int fds = count_entries("/proc/self/fd");
     look(&before);
     set_up();
     look(&now);
@@ -218,8 +208,7 @@ static int run_state(void)
     mplog_shutdown_logging();
     look(&now);
     compare("shutdown", &before, &now);
-    printf("fds=%d session=%s\n", (int)(count_entries("/proc/self/fd") - fds),
-           getenv("MPLOG_SESSION") ? "left" : "none");
+    printf("fds=%d session=%s\n", count_entries("/proc/self/fd") - fds, getenv("MPLOG_SESSION") ? "left" : "none");
     return 0;
 }
 

@@ -12,8 +12,8 @@ static inline int count_entries(const char *path)
 {
     DIR *dir = opendir(path);
     int n = 0;
-    while (dir && readdir(dir))
-        n++;
+    for (const struct dirent *e; dir && (e = readdir(dir)) != NULL;)
+        n += e->d_name[0] != '.'; /* "." and ".." */
     if (dir)
         closedir(dir);
     return n;
