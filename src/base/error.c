@@ -34,7 +34,7 @@ static bool has_key(void)
         state = pthread_key_create(&key, unmap_text) == 0 ? 2 : 3;
         atomic_store(&key_state, state);
     }
-    return state == 2; /* while another thread makes it, this one's sentence is dropped */
+    return state == 2;
 }
 
 __attribute__((destructor)) static void delete_key(void)
@@ -44,25 +44,28 @@ __attribute__((destructor)) static void delete_key(void)
         pthread_key_delete(key);
 }
 
-/* There was no page for the last sentence: what it would have said is known all the same. */
-static _Thread_local bool had_no_page;
+/* What is said instead of a sentence that there was no page for. */
+static _Thread_local const char *instead;
 
-/* The thread's text, made if it is missing; NULL: there is no memory for one. */
+static char *map_text(void)
+{
+    char *text = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (text == MAP_FAILED)
+        return NULL;
+    if (pthread_setspecific(key, text) == 0)
+        return text;
+    unmap_text(text);
+    return NULL;
+}
+
+/* The thread's text, made if it is missing; NULL: there is no memory for one, the program has used up what there is of
+ * keys, or another thread is just making ours. */
 static char *own_text(void)
 {
-    if (!has_key())
-        return NULL;
-    char *text = pthread_getspecific(key);
-    if (text)
-        return text;
-    text = mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    had_no_page = text == MAP_FAILED;
-    if (had_no_page)
-        return NULL;
-    if (pthread_setspecific(key, text) != 0) {
-        unmap_text(text);
-        return NULL;
-    }
+    bool is_possible = has_key();
+    char *text = is_possible ? pthread_getspecific(key) : NULL;
+    text = text || !is_possible ? text : map_text();
+    instead = text ? NULL : is_possible ? "out of memory" : "the reason is not known, there was no room for it";
     return text;
 }
 
@@ -115,12 +118,12 @@ int mpl_fail_errno(int error, const char *format, ...)
 const char *mpl_error_text(void)
 {
     const char *text = atomic_load(&key_state) == 2 ? pthread_getspecific(key) : NULL;
-    return text ? text : had_no_page ? "out of memory" : "";
+    return text ? text : instead ? instead : "";
 }
 
 void mpl_error_clear(void)
 {
-    had_no_page = false;
+    instead = NULL;
     char *text = atomic_load(&key_state) == 2 ? pthread_getspecific(key) : NULL;
     if (text)
         text[0] = '\0';

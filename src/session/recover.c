@@ -203,10 +203,42 @@ void mpl_recover_before(const char *log_file, const struct mpl_options *o, const
 
 /* ---- by command ---- */
 
+/* A pipe, or a terminal, that takes nothing. A file that fails has said so itself. */
+static bool describe_unread(const struct mpl_look *l, struct mpl_text *reason)
+{
+    struct mpl_look_sink *s = malloc(sizeof *s);
+    bool is_unread = false;
+    for (uint32_t i = 0; s && i < l->sink_count && !is_unread; i++) {
+        mpl_look_sink(l, i, s);
+        is_unread = strcmp(s->kind, "pipe") == 0 && s->waiting_bytes > 0;
+    }
+    if (is_unread)
+        mpl_text_printf(reason, "%s: %llu bytes wait for its reader", s->path, (unsigned long long)s->waiting_bytes);
+    free(s);
+    return is_unread;
+}
+
+/* Why a session is still there that nothing kept from being served. */
+static void explain(const char *dir, char text[MPL_ERROR_MAX])
+{
+    struct mpl_look l;
+    struct mpl_text reason = {text, 0, MPL_ERROR_MAX};
+    char failure[MPL_ERROR_MAX];
+    strcpy(failure, mpl_error_text()); /* as long at most; looking may fail, too */
+    bool is_known = mpl_look_open(&l, dir) == 0 && mpl_look_read(&l) == 0;
+    if (is_known && l.has_members)
+        mpl_text_str(&reason, MPL_STR("a process has joined it"));
+    else if (!is_known || !describe_unread(&l, &reason))
+        mpl_text_str(&reason, failure[0] ? mpl_str_from(failure) : MPL_STR("another process has taken it over"));
+    mpl_text_cstr(&reason);
+    mpl_look_close(&l);
+}
+
 static void recover(struct search *s, const struct stale *one, const char *log_file)
 {
     struct mpl_candidates none = {NULL, 0};
     struct mpl_life_end end = {.written = 0};
+    char reason[MPL_ERROR_MAX];
     _Atomic uint32_t must_stop = 1; /* as soon as somebody lives there after all */
     struct mpl_life life = {.dir = one->dir,
                             .candidates = &none,
@@ -219,10 +251,13 @@ static void recover(struct search *s, const struct stale *one, const char *log_f
     int error = mpl_life_run(&life);
     if (!error && !end.has_led)
         return; /* somebody else was faster */
-    if (end.is_removed)
+    if (end.is_removed) {
         tell(s, one->dir, log_file, MPLOG_RECOVERY_DONE, end.written, "");
-    else
-        tell(s, one->dir, log_file, MPLOG_RECOVERY_FAILED, end.written, mpl_error_text());
+        return;
+    }
+    if (!error)
+        explain(one->dir, reason);
+    tell(s, one->dir, log_file, MPLOG_RECOVERY_FAILED, end.written, error ? mpl_error_text() : reason);
 }
 
 static void look_again(struct search *s, const struct stale *one)

@@ -258,6 +258,20 @@ def session_without_a_file_is_removed_by_the_next_setup(t):
     t.wait_until_gone()
 
 
+def recover_into_a_pipe_says_that_nobody_reads_it_and_waits_for_who_does(t):
+    path = t.new_path("fifo")
+    os.mkfifo(path)
+    t.produce("--records", 3000, "--hold-ms", 60_000, mplog={"log_file": path})
+    t.wait_for_calls(3000)
+    kill_everything(t)
+    done = subprocess.run([t.bench.helper, "recover"], capture_output=True, text=True, check=False, timeout=30,
+                          env=t.env)
+    said = rf"mplog: fatal: unable to recover {t.sessions()[0]}: {path}: \d+ bytes wait for its reader\n"
+    check(done.returncode == 111 and re.fullmatch(said, done.stderr), done)
+    with subprocess.Popen(["cat", path], stdout=subprocess.DEVNULL):
+        check(len(recover(t)) == 1 and not t.sessions(), t.sessions())
+
+
 # ---- what lives is not touched ----
 
 def living_sessions_are_not_touched(t):
@@ -495,7 +509,8 @@ CASES = (
     recover_that_is_killed_is_continued_by_the_next, many_recover_at_once_and_only_one_writes,
     recover_without_standard_descriptors_does_not_write_into_the_log,
     several_sessions_on_one_file_are_recovered_in_their_order, truncation_at_setup_comes_after_recovery,
-    other_files_wait_for_their_own_setup, session_without_a_file_is_removed_by_the_next_setup,
+    other_files_wait_for_their_own_setup, recover_into_a_pipe_says_that_nobody_reads_it_and_waits_for_who_does,
+    session_without_a_file_is_removed_by_the_next_setup,
     living_sessions_are_not_touched, collector_that_lives_is_not_touched,
     member_that_was_killed_in_a_living_session_is_left_to_it, session_of_an_earlier_boot_has_no_living_process,
     pid_that_was_given_to_another_process_is_not_a_member, dead_pid_namespace_is_recovered_from_outside,
