@@ -97,8 +97,11 @@ int mpl_pipe_main(const struct mpl_args *args)
     if (end > 0)
         read_rest(&p);
     log_lines(&p, true);
-    mplog_shutdown_logging();
+    bool is_written = mplog_flush(-1) == 0;
+    mplog_shutdown_logging(); /* says what is missing, without another wait */
     if (end > 0)
         return mpl_signals_die(end);
-    return end < 0 ? mpl_report_fatal("read", "standard input", strerror(-end)) : 0;
+    if (end < 0)
+        return mpl_report_fatal("read", "standard input", strerror(-end));
+    return is_written ? 0 : MPL_EXIT_SYSTEM;
 }

@@ -84,8 +84,8 @@ def terminal_of_the_program_is_written(t):
 def device_that_is_full_loses_what_it_counts_and_says_so(t):
     for collector in ("helper", "thread"):
         done = pipe_command(t, "--log-file", "/dev/full", "--collector", collector)
-        check(done.stderr == b"mplog: /dev/full: cannot be written: No space left on device; 2 records are lost\n",
-              done)
+        check(done.stderr == b"mplog: /dev/full: cannot be written: No space left on device; 2 records are lost\n" and
+              done.returncode == 111, done)
 
 
 def device_that_is_full_is_told_by_stat_and_flush(t):
@@ -114,7 +114,8 @@ def pipe_whose_reader_has_gone_loses_what_it_counts_and_says_so(t):
         check(b" one\n" in os.read(end, 4096))
         os.close(end)
         _, said = program.communicate(b"two\nthree\n", timeout=20)
-    check(re.fullmatch(rb"mplog: /proc/\d+/fd/1: cannot be written: Broken pipe; 2 records are lost\n", said), said)
+    check(re.fullmatch(rb"mplog: /proc/\d+/fd/1: cannot be written: Broken pipe; 2 records are lost\n", said) and
+          program.returncode == 111, program.returncode, said)
 
 
 def pipe_that_nobody_reads_is_told_with_what_waits_for_it(t):
