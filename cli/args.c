@@ -177,12 +177,28 @@ const char *mpl_args_ring_dir(void)
     return dir && dir[0] ? dir : NULL;
 }
 
+/* Whoever said so: options that were given stand in the environment, too. */
+static bool is_silent(void)
+{
+    struct mplog_options o = MPLOG_OPTIONS_INIT;
+    const char *file = getenv("MPLOG_LOG_FILE"), *to_stderr = getenv("MPLOG_LOG_TO_STDERR");
+    bool has_stderr = !to_stderr || mplog_options_set(&o, "log_to_stderr", to_stderr) < 0 || o.log_to_stderr;
+    return !has_stderr && !(file && file[0]);
+}
+
 int mpl_args_set_up(const struct mpl_args *args)
 {
+    const char *inherited = getenv("MPLOG_SESSION");
     int error = mplog_setup_logging(&args->options);
     if (error == -EINVAL || error == -ENOENT)
         return mpl_report_usage("%s", mplog_last_error());
-    return error ? mpl_report_fatal("set up", "logging", mplog_last_error()) : 0;
+    if (error)
+        return mpl_report_fatal("set up", "logging", mplog_last_error());
+    bool is_own = getenv("MPLOG_SESSION") != inherited; /* where another one is joined, that has its own outputs */
+    if (!is_own || !is_silent())
+        return 0;
+    mplog_shutdown_logging();
+    return mpl_report_usage("the log goes nowhere: standard error is turned off, and there is no --log-file");
 }
 
 /* ---- help ---- */

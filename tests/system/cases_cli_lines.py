@@ -147,7 +147,7 @@ def run_200000_lines_with_rotation_are_all_there(place):
 
 def pipe_read_that_fails_is_111(place):
     fd = os.open("/", os.O_RDONLY)
-    status, _, err = place.mplog("pipe", "--no-stderr", stdin=fd)
+    status, _, err = place.mplog("pipe", "--log-file", place.log, "--no-stderr", stdin=fd)
     os.close(fd)
     check_equal((status, err), (111, b"mplog: fatal: unable to read standard input: Is a directory\n"))
 

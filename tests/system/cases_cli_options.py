@@ -38,7 +38,7 @@ def options_are_all_fields_in_two_spellings(place):
             spellings = [[option], [option + "=yes"], ["--no-" + option[2:]], [option + "=false"], ["--no-stderr"]]
         for words in spellings:
             for command in (["pipe"], ["run"]):
-                got = place.mplog(*command, *words, *(["true"] if command == ["run"] else []))
+                got = place.mplog(*command, "--log-file", "y.log", *words, *(["true"] if command == ["run"] else []))
                 check_equal(got, (0, b"", b""), f"{words}")
 
 
@@ -66,8 +66,8 @@ def options_have_an_effect(place):
     check_equal(place.lines(), [b"z"])
     place.pipe(b"z\n", "--level", "WARNING")
     check_equal(place.lines(), [b"z"])
-    check_equal(place.mplog("pipe", "--no-log-to-stderr", text=b"x\n")[2], b"")
-    check_equal(place.mplog("pipe", "--log-to-stderr=off", text=b"x\n")[2], b"")
+    for option in ("--no-log-to-stderr", "--log-to-stderr=off"):
+        check_equal(place.mplog("pipe", option, "--log-file", "z.log", text=b"x\n"), (0, b"", b""))
     check(place.mplog("pipe", "--no-stderr", "--log-to-stderr", text=b"x\n")[2], "the last one does not win")
 
 
@@ -83,6 +83,8 @@ WRONG = [
     (["run"], "run needs a command"),
     (["run", "--"], "run needs a command"),
     (["run", "--no-stderr"], "run needs a command"),
+    (["run", "--no-stderr", "true"], "the log goes nowhere"),
+    (["pipe", "--log-to-stderr=no"], "the log goes nowhere"),
     (["run", "--bogus", "x"], "there is no option --bogus"),
     (["run", "--bogus=3", "x"], "there is no option --bogus=3"),
     (["run", "-x", "true"], "there is no option -x"),
@@ -118,6 +120,17 @@ def options_that_are_wrong_are_named(place):
         check_equal((status, out, len(lines)), (100, b"", 3), f"{words} {err}")
         check(lines[0].startswith("mplog: ") and sentence in lines[0], f"{words}: {lines[0]}")
         check("mplog --help" in lines[1], lines[1])
+
+
+def pipe_without_outputs_joins_a_session_that_has_some(place):
+    """By its variable, and where that is missing by its parents."""
+    for before in ("", "unset MPLOG_SESSION; "):
+        script = f"unset MPLOG_LOG_FILE; {before}echo x | $MPLOG pipe --no-stderr"
+        check_equal(place.run("sh", "-c", script), (0, b""))
+        check_equal(place.messages(), [b"x"])
+        os.unlink(place.log)
+    status, _, err = place.mplog("pipe", text=b"x\n", env={"MPLOG_LOG_TO_STDERR": "false"})
+    check(status == 100 and b"the log goes nowhere" in err, err)
 
 
 def options_that_the_system_refuses_are_111(place):
@@ -176,7 +189,8 @@ def man_page_has_no_warnings(place):
 
 CASES = (
     options_are_all_fields_in_two_spellings, options_are_all_in_help_and_man_page, options_have_an_effect,
-    run_level_selects_the_stream, options_that_are_wrong_are_named, options_that_the_system_refuses_are_111,
+    run_level_selects_the_stream, options_that_are_wrong_are_named,
+    pipe_without_outputs_joins_a_session_that_has_some, options_that_the_system_refuses_are_111,
     version_is_shown, environment_holds_where_the_command_line_is_silent,
     environment_is_overruled_by_the_command_line, environment_shows_children_what_was_typed,
     environment_that_is_wrong_is_named, man_page_has_no_warnings,

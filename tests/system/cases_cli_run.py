@@ -53,8 +53,8 @@ def run_death_by_signal_comes_after_all_lines(place):
 
 
 def run_by_shell_shows_128_plus_signal(place):
-    got = subprocess.run(["sh", "-c", "\"$MPLOG\" run --no-stderr -- sh -c 'kill -TERM $$'; echo $?"], env=place.env,
-                         capture_output=True, check=True)
+    script = f"\"$MPLOG\" run --no-stderr --log-file {place.log} -- sh -c 'kill -TERM $$'; echo $?"
+    got = subprocess.run(["sh", "-c", script], env=place.env, capture_output=True, check=True)
     check_equal(got.stdout, b"143\n")
 
 

@@ -183,7 +183,7 @@ def pipe_signal_from_a_process_comes_after_what_was_written(place):
 def pipe_hears_last_words_after_an_interrupt_from_terminal(place):
     command = ("(trap 'sleep 0.3; echo bye; exit' INT; echo ready; sleep 100) | "
                f"\"$MPLOG\" pipe --log-file {place.log} --no-stderr --format-string '%(message)s'")
-    t = Terminal(place, "run", "--no-stderr", "sh", "-c", command)
+    t = Terminal(place, "run", "--no-stderr", "--log-file", "/dev/null", "sh", "-c", command)
     place.wait_for_text(b"ready\n")
     t.type(b"\x03")
     t.end()

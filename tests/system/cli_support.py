@@ -47,6 +47,8 @@ class Bench:
 
 
 class Place:
+    running = ()  # programs whose complaints are shown when a test fails: here a test looks at them itself
+
     def __init__(self, command, name):
         self.command = command
         self.notes = []
