@@ -195,13 +195,21 @@ bool mpl_control_get_override(const struct mpl_control *c, uint32_t generation, 
 /* One start in 100 ms at most (session/start.c): for some 5 s none has come up. */
 #define STARTS_MAX 50u
 
+/* A session that nobody has ever served, so long after it was created, and after so many starts: what is named there as
+ * its helper may be none. An exit, which waits 5 s, is to see the thread that writes instead. */
+#define FIRST_WAIT_NS UINT64_C(2000000000)
+#define FIRST_STARTS 3u
+
+static bool is_unserved(struct mpl_control_head *h) { return mpl_state_of(atomic_load(&h->state)) == MPL_SESSION_NEW; }
+
 void mpl_control_note_death(struct mpl_control *c, uint64_t now_ns)
 {
     struct mpl_control_head *h = &c->head;
     uint32_t takeovers = atomic_load(&h->takeovers);
-    if (mpl_state_of(atomic_load(&h->state)) == MPL_SESSION_NEW || atomic_load(&h->collector_pid) == 0)
+    bool is_new = is_unserved(h);
+    if (!is_new && atomic_load(&h->collector_pid) == 0)
         return;
-    if (atomic_exchange(&h->deaths_seen, takeovers) == takeovers) {
+    if (is_new || atomic_exchange(&h->deaths_seen, takeovers) == takeovers) {
         atomic_fetch_add(&h->starts, 1); /* it may just be slow */
         return;
     }
@@ -218,5 +226,8 @@ bool mpl_control_is_helper_doomed(struct mpl_control *c, uint64_t now_ns, unsign
     uint64_t first_ns = deaths_max ? atomic_load(&c->head.death_ns[deaths_max - 1]) : 0;
     /* Times of another time namespace tell nothing. */
     bool are_many = first_ns != 0 && first_ns <= now_ns && now_ns - first_ns < MPL_DEATHS_WITHIN_NS;
-    return are_many || atomic_load(&c->head.starts) >= STARTS_MAX;
+    uint32_t starts = atomic_load(&c->head.starts);
+    bool is_none = is_unserved(&c->head) && starts >= FIRST_STARTS &&
+                   now_ns - c->head.monotonic_base_ns > FIRST_WAIT_NS;
+    return are_many || is_none || starts >= STARTS_MAX;
 }

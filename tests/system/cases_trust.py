@@ -149,6 +149,18 @@ def forged_session_leads_nowhere(t):
     shutil.rmtree(outside)
 
 
+def forged_helper_that_serves_nothing_is_replaced_by_a_thread(t):
+    """One that ends at once. The program ends before an exit's 5 s are over, and its records are in the file."""
+    helper = os.path.join(t.dir, "forged")
+    with open(helper, "w", encoding="utf-8") as f:
+        f.write("#!/bin/sh\nexit 0\n")
+    os.chmod(helper, 0o755)
+    value = f"dir={sessions_folder(t)}/{HEX};level=20;log_file={t.log};log_to_stderr=false;helper={helper};"
+    program = t.start(t.bench.special, "zero", env={**t.env, "MPLOG_SESSION": value}).wait()
+    check(program.took < 4.5 and not program.stderr(), program.took, program.stderr())
+    check("zero error" in t.read_log(), t.read_log())
+
+
 def what_is_wrong_with(t):
     """Values of MPLOG_SESSION that are not to be followed, and what is said of each."""
     def place(name, uid, content, owner=None):
@@ -281,6 +293,7 @@ CASES = (
     folder_that_is_a_link_is_refused, folder_that_is_a_file_is_refused, folder_that_is_open_to_others_is_refused,
     folder_of_another_user_is_refused, name_that_another_user_took_leads_to_the_next_place,
     session_is_closed_to_another_user, forged_session_leads_nowhere,
+    forged_helper_that_serves_nothing_is_replaced_by_a_thread,
     session_that_is_not_followed_is_told, session_that_has_ended_is_no_reason_for_a_word,
     member_of_another_version_is_refused_and_others_go_on, texts_of_strangers_are_shown_as_they_are,
     texts_of_strangers_cannot_drive_a_terminal, texts_of_strangers_cannot_forge_a_line_when_strict,
