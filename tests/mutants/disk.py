@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 19 to 32 and 66 to 69 of docs/faults.md: disk and files."""
+"""Rows 19 to 32 and 66 to 71 of docs/faults.md: disk and files."""
 from mutant import Mutant
 
 MUTANTS = [
@@ -176,4 +176,64 @@ MUTANTS = [
     Mutant(69, "every_file_taken_for_a_local_one", "src/collector/writer.c",
            "    case OCFS2_SUPER_MAGIC: return true;\n", "    case OCFS2_SUPER_MAGIC: return false;\n",
            "server_that_does_not_answer_holds_up_no_other_file"),
+    Mutant(70, "name_in_the_helper_meant", "src/config/options.c",
+           "    if (error || !is_one)\n"
+           "        return error;\n",
+           "    if (error || !is_one || t.len > 0)\n"
+           "        return error;\n",
+           "stdout_that_is_a_pipe_gets_everything_by_each_of_its_names", "stdout_that_is_a_file_is_that_file",
+           "terminal_of_the_program_is_written"),
+    Mutant(70, "links_to_a_number_not_followed", "src/config/descriptor.c",
+           "#define LINKS_MAX 16\n", "#define LINKS_MAX 1\n",
+           "unit:links_to_a_number_are_followed", "stdout_that_is_a_pipe_gets_everything_by_each_of_its_names"),
+    Mutant(70, "relative_link_begins_anywhere", "src/config/descriptor.c",
+           "    char *end = target[0] == '/' ? path : slash + 1;\n", "    char *end = slash ? path : path;\n",
+           "unit:links_to_a_number_are_followed"),
+    Mutant(70, "name_of_another_file_taken", "src/config/descriptor.c",
+           "stat(name, &named) == 0 && is_same(&open_file, &named);\n", "stat(name, &named) == 0;\n",
+           "unit:file_that_has_no_name_any_more_is_reached_through_this_process",
+           more=[("src/config/descriptor.c",
+                  "static bool is_same(const struct stat *a, const struct stat *b)\n"
+                  "{\n"
+                  "    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;\n"
+                  "}\n\n",
+                  "")]),
+    Mutant(70, "open_file_has_no_name", "src/config/descriptor.c",
+           "    bool has_name = name[0] == '/' &&", "    bool has_name = name[0] != '/' &&",
+           "unit:open_file_has_its_own_name_by_each_of_its_numbers",
+           "unit:file_that_was_renamed_has_its_new_name"),
+    Mutant(70, "socket_that_nobody_can_open_taken", "src/config/descriptor.c",
+           "    if (S_ISSOCK(open_file.st_mode))\n", "    if (S_ISBLK(open_file.st_mode))\n",
+           "unit:socket_is_refused", "stdout_that_is_a_socket_is_refused"),
+    Mutant(70, "terminal_called_as_everywhere", "src/config/descriptor.c",
+           "        is_terminal = strcmp(at, \"/dev/tty\") == 0;\n", "        is_terminal = false;\n",
+           "unit:terminal_has_its_own_name", "terminal_of_the_program_is_written"),
+    Mutant((21, 71), "lines_of_a_stream_that_ended_taken_for_written", "src/collector/loss.c",
+           "    if (error)\n"
+           "        count_unwritten(c, s, error);\n",
+           "    if (error && !s->is_stream)\n"
+           "        count_unwritten(c, s, error);\n",
+           "device_that_is_full_loses_what_it_counts_and_says_so", "device_that_is_full_is_told_by_stat_and_flush",
+           "pipe_whose_reader_has_gone_loses_what_it_counts_and_says_so", "stderr_that_is_full_loses_what_it_counts",
+           "reader_of_stderr_that_closes_loses_what_is_counted"),
+    Mutant(71, "flush_content_with_a_pipe_that_has_ended", "src/collector/commit.c",
+           "c->sink[i]->is_given_up || (!c->sink[i]->is_stderr && !(c->sinks_up >> i & 1));\n",
+           "c->sink[i]->is_given_up;\n",
+           "device_that_is_full_loses_what_it_counts_and_says_so"),
+    Mutant(71, "losses_at_the_end_of_a_pipe_no_failure", "cli/pipe.c",
+           "    return is_written ? 0 : MPL_EXIT_SYSTEM;\n", "    return is_written ? 0 : 0;\n",
+           "device_that_is_full_loses_what_it_counts_and_says_so",
+           "pipe_whose_reader_has_gone_loses_what_it_counts_and_says_so"),
+    Mutant(71, "reader_of_a_pipe_not_missed", "src/session/unwritten.c",
+           "return s->kind && s->kind[0] == 'p' && s->waiting_bytes > 0; }",
+           "return s->kind && s->kind[0] == 'p' && s->waiting_bytes == 0; }",
+           "pipe_that_nobody_reads_is_told_with_what_waits_for_it"),
+    Mutant(71, "recovery_that_gets_on_nowhere_has_no_reason", "src/session/recover.c",
+           "    if (!error)\n"
+           "        explain(one->dir, reason);\n",
+           "    strcpy(reason, mpl_error_text());\n",
+           "recover_into_a_pipe_says_that_nobody_reads_it_and_waits_for_who_does",
+           more=[("src/session/recover.c",
+                  "static void explain(const char *dir,",
+                  "__attribute__((unused)) static void explain(const char *dir,")]),
 ]

@@ -145,4 +145,20 @@ MUTANTS = [
            "        _export()\n"
            "        __import__(\"atexit\").register(shutdown)\n",
            "py:atexit_and_del_at_shutdown_are_logged_without_noise"),
+    Mutant(43, "refusal_not_told", "src/session/find.c",
+           "    return refusal.reason;\n", "    return NULL;\n",
+           "session_that_is_not_followed_is_told", "py:a_session_that_is_not_followed_is_told_once"),
+    Mutant(43, "refusal_told_at_each_set_up", "src/session/find.c",
+           "    refusal.is_told = true;\n", "    refusal.is_told = false;\n",
+           "py:a_session_that_is_not_followed_is_told_once"),
+    Mutant(43, "session_that_is_over_told_as_refused", "src/session/find.c",
+           "        return lstat(dir, &st) < 0 && errno == ENOENT ? false\n",
+           "        return lstat(dir, &st) < 0 && errno == ENOTDIR ? false\n",
+           "session_that_has_ended_is_no_reason_for_a_word"),
+    Mutant(43, "starts_of_what_is_no_helper_not_counted", "src/shm/control.c",
+           "    bool is_new = is_unserved(h);\n"
+           "    if (!is_new && atomic_load(&h->collector_pid) == 0)\n",
+           "    bool is_new = is_unserved(h);\n"
+           "    if (is_new || atomic_load(&h->collector_pid) == 0)\n",
+           "forged_helper_that_serves_nothing_is_replaced_by_a_thread"),
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 36 to 40, 47, 57 and 63 of docs/faults.md: sessions."""
+"""Rows 36 to 40, 47, 57, 63 and 73 of docs/faults.md: sessions."""
 from mutant import Mutant
 
 MUTANTS = [
@@ -76,4 +76,18 @@ MUTANTS = [
            "        if _is_child() and _join(True) and _has_set_up():\n",
            "        if _is_inheriting() and _join(True) and _has_set_up():\n",
            "py:a_later_set_up_in_a_child_is_ignored"),
+    Mutant(73, "session_that_has_ended_not_awaited", "src/session/setup.c",
+           "        is_expected = true;\n", "        is_expected = error == 0;\n",
+           "py:a_child_that_logs_after_its_session_has_ended_appends_to_the_file",
+           "py:loggers_of_others_reach_a_session_that_has_ended"),
+    Mutant(73, "session_that_has_ended_made_again_by_an_import", "src/session/setup.c",
+           "    int error = mpl_session_join(&e);\n"
+           "    if (error == -ESHUTDOWN)\n",
+           "    int error = mpl_session_join_or_create(&e);\n"
+           "    if (error == -ESHUTDOWN)\n",
+           "py:import_alone_does_not_create_a_session_that_has_ended"),
+    Mutant(73, "session_made_again_under_another_name", "src/session/join.c",
+           "    error = error ? error : mpl_session_create(e, copy);\n",
+           "    error = error ? error : mpl_session_create(e, copy[0] ? NULL : copy);\n",
+           "py:children_of_it_share_the_next_session"),
 ]

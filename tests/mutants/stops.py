@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 13 to 18 of docs/faults.md: signals and stops."""
+"""Rows 13 to 18 and 72 of docs/faults.md: signals and stops."""
 from deaths import NO_LOCK
 from mutant import Mutant
 
@@ -49,4 +49,24 @@ MUTANTS = [
            "    if (is_other_boot || slot->pid_ns != pid_ns)\n"
            "        return !is_other_boot;\n",
            "dead_pid_namespace_is_recovered_from_outside"),
+    Mutant(72, "each_wait_at_the_end_takes_its_time", "src/session/setup.c",
+           "    flush(waited_ms < EXIT_WAIT_MS ? EXIT_WAIT_MS - (int)waited_ms : 0);\n",
+           "    flush(waited_ms < UINT64_MAX ? EXIT_WAIT_MS : 0);\n",
+           "py:an_exit_waits_once_for_a_helper_that_does_nothing",
+           "py:handlers_that_are_flushed_in_turn_wait_once_together"),
+    Mutant(72, "wait_in_vain_forgotten", "src/session/setup.c",
+           "        current->vain_ms = error == -ETIMEDOUT ? waited_in_vain_ms() + (uint64_t)timeout_ms : 0;\n",
+           "        current->vain_ms = 0;\n",
+           "py:an_exit_waits_once_for_a_helper_that_does_nothing",
+           "py:handlers_that_are_flushed_in_turn_wait_once_together"),
+    Mutant(72, "wait_in_vain_counts_after_progress", "src/session/setup.c",
+           "    return current->vain_at == mpl_wake_progress(mpl_process.control) ? current->vain_ms : 0;\n",
+           "    return current->vain_ms;\n",
+           "py:an_exit_waits_again_after_progress"),
+    Mutant(72, "flush_of_the_program_has_no_time_left", "src/session/setup.c",
+           "    int error = flush(timeout_ms);\n"
+           "    if (!error || !mpl_process_lock())\n",
+           "    int error = flush(current->vain_ms > 0 ? 0 : timeout_ms);\n"
+           "    if (!error || !mpl_process_lock())\n",
+           "py:a_flush_waits_each_time_as_long_as_it_was_told"),
 ]

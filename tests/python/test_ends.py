@@ -74,6 +74,23 @@ os.wait()
 
 
 @test
+def children_of_it_share_the_next_session():
+    with Folder() as folder:
+        start_late_child(folder, LATE + """
+import subprocess
+code = '''
+import os
+from mplog import get_logger
+get_logger("late").info("late %d", 3)
+sessions = [name for at, below, files in os.walk(os.environ["MPLOG_RING_DIR"]) for name in below if len(name) >= 32]
+assert len(sessions) == 1, sessions
+'''
+subprocess.run([sys.executable, "-c", code], check=True)
+""")
+        finish(folder, ["MainProcess parent", "MainProcess late 1", "MainProcess late 2", "MainProcess late 3"])
+
+
+@test
 def import_alone_does_not_create_a_session_that_has_ended():
     with Folder() as folder:
         start_late_child(folder, LATE.split("get_logger(")[0] + """
@@ -119,6 +136,28 @@ def a_session_that_cannot_be_created_again_is_replaced_and_named():
         true(result.err.startswith("mplog: session %s cannot be joined, this process has one of its own: " % gone) and
              result.err.count("\n") == 1, result.err)
         equal([line.split("] ")[1] for line in folder.lines("app.log")], ["x"])
+
+
+@test
+def a_session_that_is_not_followed_is_told_once():
+    with Folder() as folder:
+        result = run(SETUP + """
+import subprocess
+setup()
+get_logger("a").info("first")
+if os.fork() == 0:
+    get_logger("a").info("child")
+    os._exit(0)
+os.wait()
+setup(log_file="other.log")
+get_logger("a").info("second")
+subprocess.run([sys.executable, "-c", "import mplog; mplog.get_logger('a').info('sub')"], check=True)
+""", folder, MPLOG_SESSION="garbage")
+        equal((result.status, result.err), (0, ""))
+        def messages(name):
+            return [line.partition(" ")[2] for line in folder.lines(name)]
+        refusal = "MPLOG_SESSION is not followed: it is damaged, for it names no directory"
+        equal((messages("app.log"), messages("other.log")), ([refusal, "first", "child"], ["second", "sub"]))
 
 
 # ---- ends that wait in vain ----
@@ -193,7 +232,8 @@ os.kill(pid, signal.SIGSTOP)
 get_logger("a").info("first")
 logging.getLogger().handlers[0].flush()
 os.kill(pid, signal.SIGCONT)
-assert mplog.flush()
+# Another's flush, which this process does not know of.
+subprocess.run([sys.executable, "-c", "import mplog; assert mplog.flush()"], check=True)
 os.kill(pid, signal.SIGSTOP)
 get_logger("a").info("second")
 subprocess.Popen([sys.executable, "-S", "-c",

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 
+from cases_recover import stat
 from support import check, wait_until
 
 
@@ -92,6 +93,44 @@ def reader_of_stderr_that_closes_does_not_touch_the_file(t):
     check("stderr: nothing is written there any more: Broken pipe" in t.read_log(), "the end of stderr is not told")
 
 
+def wait_for_account_of_stderr(t, accepted):
+    """Until nothing waits: accepted = written + lost. Returns what is written."""
+    def sink():
+        report = stat(t)[0]
+        found, = (s for s in report["sinks"] if s["kind"] == "stderr")
+        waiting = report["waiting"] + found["waiting"] + found["waiting_bytes"]
+        is_quiet = report["accepted"] == accepted and waiting == 0
+        return is_quiet and found["written"] + found["lost"] == accepted and found
+    found = wait_until(sink, 10, "the account of stderr adds up")
+    t.tell_producers_to_stop(and_end=True)
+    check(found["lost"] > 0, found)
+    return found["written"]
+
+
+def stderr_that_is_full_loses_what_it_counts(t):
+    with open("/dev/full", "wb") as full:
+        program = t.produce("--records", 100, "--hold-ms", 20_000, mplog={"log_to_stderr": "true"}, stderr=full)
+    t.wait_for_calls(100)
+    check(wait_for_account_of_stderr(t, 100) == 0, "something is written there")
+    program.wait()
+    t.check_log(foreign=1)
+    check("stderr: nothing is written there any more: No space left on device" in t.read_log(), t.read_log())
+
+
+def reader_of_stderr_that_closes_loses_what_is_counted(t):
+    reader = Reader(t)
+    program = reader.start_program("--threads", 2, "--records", 4000, "--hold-ms", 20_000)
+    reader.read_all(limit=100_000)
+    t.wait_for_calls(8000)
+    reader.thread.join()
+    written = wait_for_account_of_stderr(t, 8000)
+    with open(reader.path, "rb") as f:
+        lines = f.read().count(b"\n")
+    check(written >= lines > 0, "written", written, "read", lines)
+    program.wait()
+    t.check_log(foreign=1)
+
+
 def reader_of_stderr_that_never_reads_delays_the_file_not_at_all(t):
     reader = Reader(t)
     program = reader.start_program("--threads", 2, "--records", 20_000)
@@ -137,6 +176,7 @@ def daemon_gives_up_stderr(t):
 CASES = (
     stderr_that_is_read_gets_everything, stderr_that_is_a_file_gets_everything,
     slow_reader_of_stderr_gets_the_count_of_what_it_missed, reader_of_stderr_that_closes_does_not_touch_the_file,
+    stderr_that_is_full_loses_what_it_counts, reader_of_stderr_that_closes_loses_what_is_counted,
     reader_of_stderr_that_never_reads_delays_the_file_not_at_all,
     reader_of_stderr_that_comes_back_is_told_what_it_missed, daemon_gives_up_stderr,
 )
