@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 
-from support import Skip, check, files_below, processes_naming, wait_until
+from support import Skip, check, files_below, processes_naming, read_bytes, wait_until
 
 RECOVERED = re.compile(r"WARNING +mplog \[[^]]*\] (\d+) records? of a session that ended at "
                        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:was|were) recovered\n")
@@ -37,12 +37,22 @@ def is_dead(pid):
         return True
 
 
+def is_helper_being_executed(t):
+    """Somebody's: it is the program already, and has no command line yet."""
+    def is_one(pid):
+        try:
+            return os.path.samefile(f"/proc/{pid}/exe", t.bench.helper) and not read_bytes(f"/proc/{pid}/cmdline")
+        except OSError:
+            return False
+    return any(map(is_one, filter(str.isdigit, os.listdir("/proc"))))
+
+
 def kill_everything(t, in_peace=True):
     """In any order. Whoever lives a moment longer may start another collector. `in_peace`: waits until all are dead."""
     killed, looks_in_vain = set(), 0
-    while looks_in_vain < (3 if in_peace else 1):  # a helper that is just being executed has no command line
+    while looks_in_vain < (3 if in_peace else 1):
         victims = list(processes_naming(t.dir, t.ring_dir))
-        looks_in_vain = 0 if victims else looks_in_vain + 1
+        looks_in_vain = 0 if victims or is_helper_being_executed(t) else looks_in_vain + 1
         t.random.shuffle(victims)
         killed.update(victims)
         for pid in victims:
