@@ -6,7 +6,7 @@ import resource
 import signal
 import time
 
-from support import check, files_below, read_bytes, wait_until
+from support import check, files_below, processes_naming, read_bytes, wait_until
 
 SMALL_RINGS = {"ring_max_bytes": 65536}
 MIB = 1 << 20
@@ -155,14 +155,16 @@ def ten_thousand_threads_stay_within_the_budget(t):
 
 
 def thousand_processes_take_100_kib_each(t):
-    producer = t.produce("--processes", 1000, "--records", 3, "--hold-ms", 20_000)
+    producer = t.produce("--processes", 1000, "--records", 3, "--hold-ms", 180_000)
     t.wait_for_calls(3000, 120)
     in_use, resident = memory(t)
-    t.tell_producers_to_stop()
+    alive = len(processes_naming(t.tally_path))
+    t.tell_producers_to_stop(and_end=True)
     producer.wait(60)
     found = t.check_log()
     t.note(f"{in_use:.0f} MiB of shared memory, collector {resident:.0f} MiB, slowest call {t.slowest() * 1000:.1f} ms")
     check(found["payloads"] == 3000 and found["lost"] == 0, found)
+    check(alive > 1000, alive, "processes were alive")
     check(in_use < 1000 * 104 / 1024 + 4 and resident < 150, in_use, resident)
 
 

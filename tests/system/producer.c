@@ -22,7 +22,7 @@
 #include "talk.h"
 
 #define ORPHAN_SLEEP_MS 300
-#define HOLD_LOOK_MS 10
+#define HOLD_LOOK_MS 100 /* of a thousand processes, each looks */
 #define SIBLINGS_AT_ONCE 32 /* of a storm: enough to overlap, few enough for a small machine */
 #define THREADS_MAX 10240
 
