@@ -197,7 +197,7 @@ bool mpl_control_get_override(const struct mpl_control *c, uint32_t generation, 
 
 /* A session that nobody has ever served, so long after it was created, and after so many starts: what is named there as
  * its helper may be none. An exit, which waits 5 s, is to see the thread that writes instead. */
-#define FIRST_WAIT_NS UINT64_C(2000000000)
+#define FIRST_WAIT_NS UINT64_C(3000000000)
 #define FIRST_STARTS 3u
 
 static bool is_unserved(struct mpl_control_head *h) { return mpl_state_of(atomic_load(&h->state)) == MPL_SESSION_NEW; }
