@@ -7,6 +7,7 @@ An item is "K VARIANT once|ever call error" (tracer.c, variants.h).
 """
 import os
 import re
+import signal
 import struct
 
 from gate import Gate, age_leftovers, log_text, recover
@@ -15,6 +16,8 @@ from support import check, processes_naming, read_bytes
 SAID_SO = re.compile(r"^mplog: logging cannot be started: .", re.M)
 CUT = re.compile(r" \.\.\. \[\d+ bytes cut\]$", re.M)  # no ring could be had for all of it
 FOR_A_MOMENT = ("EINTR", "EAGAIN", "EWOULDBLOCK")  # which no call says for ever
+# Of the C library, which ends a program without futexes as soon as it has to wait for a thread: nobody can prevent that.
+ABORTED = "The futex facility returned an unexpected error code."
 NO_MEMORY = re.compile(r" mplog \[.* a record of \d+ bytes was lost: out of memory$", re.M)
 GONE_WITHIN = 12  # s: a collector whose file fails tries 5 s more
 SLOW = 12         # s that a program may take: a set-up that waits for its collector, an exit that waits for the file
@@ -57,11 +60,15 @@ def forget_empty_parent(t):
 
 
 def run(t, name, item):
-    k, variant, how, call = item.split()[:4]
+    k, variant, how, call, error = item.split()
     gate, victim = start(t, name)
     said = gate.trace("fail", k, variant, how, call)
     victim.may_complain = True
-    victim.wait(SLOW + 20)
+    victim.wait(SLOW + 20, status=None)
+    status = victim.process.returncode
+    may_abort = (how, call, error) == ("ever", "futex", "ENOSYS") and ABORTED in victim.stderr()
+    check(status == 0 or (may_abort and status == -signal.SIGABRT), "exit status", status, victim.stdout()[-1000:],
+          victim.stderr()[-1000:])
     check(victim.took < SLOW, "it took", victim.took, "s")
     t.wait_until_gone(GONE_WITHIN)
     check("AddressSanitizer" not in victim.stderr(), victim.stderr())
