@@ -90,7 +90,9 @@ def producer_is_killed(t, name, point):
 
 # ---- a collector ----
 
-FLOW = ("setup", "t4", "flow50", "t1")  # little for a collector that is stepped: its points would be many, and alike
+# Little for a collector that is stepped: its points would be many, and alike. Where a step takes 50 us, it is seconds
+# behind when the records end. The flush waits for it: an exit gives up after 5 s, and says what is not written yet.
+FLOW = ("setup", "t4", "flow50", "flush30", "t1")
 
 MUCH = ("setup", "t4", "l70000", "t2", "l70000", "t2", "exit")  # enough at once for a file's own thread
 

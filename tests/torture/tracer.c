@@ -43,7 +43,7 @@
 #define WINDOW 64u /* bytes: the longest store */
 #define RANGES_MAX 512u
 #define PATIENCE_S 30       /* until a process that hangs is killed, and that is said */
-#define LIST_PATIENCE_S 150 /* every instruction of a collector's life, on a busy machine */
+#define STEP_PATIENCE_S 150 /* every instruction of a collector's life, on a busy machine */
 #define SHADOW_MAX (64u << 20)
 
 enum job { LIST, KILL, CALLS, FAIL };
@@ -580,7 +580,7 @@ int main(int argc, char **argv)
         return 100;
     }
     signal(SIGALRM, be_patient_no_longer);
-    alarm(t.job == LIST ? LIST_PATIENCE_S : PATIENCE_S);
+    alarm(t.job == LIST || (t.job == KILL && t.k < 0) ? STEP_PATIENCE_S : PATIENCE_S);
     seize(argv[2]);
     if (t.job == LIST || t.job == KILL)
         run_to_the_point();

@@ -4,7 +4,8 @@
  *
  *     victim GATE TALLY [option=VALUE]... -- WORD...
  *
- *     setup, flush, shutdown    the public functions
+ *     setup, shutdown           the public functions
+ *     flush, flushN             waits 5 or N seconds at most
  *     gate, end                 the tracer comes here, and has seen enough
  *     tN                        N short messages
  *     sN                        N that are so short that they take the way of few words (producer/log.c)
@@ -99,8 +100,8 @@ static void obey(struct talker *t, const char *gate, const char *word)
 {
     if (strcmp(word, "setup") == 0)
         set_up();
-    else if (strcmp(word, "flush") == 0)
-        mplog_flush(5000);
+    else if (strncmp(word, "flush", 5) == 0)
+        mplog_flush(word[5] ? (int)strtol(word + 5, NULL, 10) * 1000 : 5000);
     else if (strcmp(word, "shutdown") == 0)
         mplog_shutdown_logging();
     else if (strcmp(word, "gate") == 0)
