@@ -18,6 +18,7 @@ import time
 import traceback
 
 LEFT_WITHIN = 1.5  # seconds after the last member until a session has gone
+KILLED_WITHIN = 10  # on a busy machine, with all that they start while they are looked for
 POLL = 0.01
 # On stderr: children that were killed by the test, and what a sanitizer says about stacks of its own making.
 NOISE = re.compile(r"producer: child \d+: killed by signal 9\n|==\d+==WARNING: ASan is ignoring requested "
@@ -306,12 +307,14 @@ class Test:
                   complaints)
 
     def clean_up(self):
-        """After a failure too: ends what the test started."""
-        for pid in processes_naming(self.dir, self.ring_dir):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        """After a failure too: ends what the test started, and what that has started meanwhile."""
+        deadline = time.monotonic() + KILLED_WITHIN
+        while (left := processes_naming(self.dir, self.ring_dir)) and time.monotonic() < deadline:
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
         for running in self.running:
             running.process.stdin.close()
             running.process.wait()
