@@ -16,7 +16,7 @@ from support import check, processes_naming, read_bytes
 SAID_SO = re.compile(r"^mplog: logging cannot be started: .", re.M)
 CUT = re.compile(r" \.\.\. \[\d+ bytes cut\]$", re.M)  # no ring could be had for all of it
 FOR_A_MOMENT = ("EINTR", "EAGAIN", "EWOULDBLOCK")  # which no call says for ever
-# Of the C library, which ends a program without futexes as soon as it has to wait for a thread: nobody can prevent that.
+# By the C library: a program without futexes is ended by it as soon as it has to wait for a thread.
 ABORTED = "The futex facility returned an unexpected error code."
 NO_MEMORY = re.compile(r" mplog \[.* a record of \d+ bytes was lost: out of memory$", re.M)
 GONE_WITHIN = 12  # s: a collector whose file fails tries 5 s more
