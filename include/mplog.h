@@ -129,9 +129,9 @@ struct mplog_options {
     /* Directory for shared memory. Default: the first that works of /dev/shm, $XDG_RUNTIME_DIR, /tmp. */
     const char *ring_dir;
 
-    /* A thread's ring grows from 64 KiB up to this: default 4 MiB; beyond 1 MiB only where the collector does not get
-     * on, or with overflow "drop". Larger messages get a ring of their own. As many bytes of lines wait for a file that
-     * cannot be written, while other files or streams take them. */
+    /* A thread's ring grows from 64 KiB up to this: default 4 MiB; beyond 1 MiB, or less where many are being written,
+     * only where the collector does not get on, or with overflow "drop". Larger messages get a ring of their own. As
+     * many bytes of lines wait for a file that cannot be written, while other files or streams take them. */
     long long ring_max_bytes;
 
     /* Memory for rings per process. Default: 96 MiB, or an eighth of what the cgroup of the process that sets up may

@@ -186,9 +186,18 @@ static void take_attention(struct mpl_collector *c)
     }
 }
 
+/* Partner: settled_bytes in producer/space.c. */
+static void publish_hot_count(struct mpl_collector *c)
+{
+    struct mpl_control_head *h = &c->control->head;
+    if (atomic_load_explicit(&h->hot_rings, memory_order_relaxed) != c->hot_count)
+        atomic_store_explicit(&h->hot_rings, c->hot_count, memory_order_relaxed);
+}
+
 static void gather(struct mpl_collector *c)
 {
     c->heap.count = 0;
+    publish_hot_count(c);
     for (uint32_t i = 0; i < c->hot_count; i++) {
         promise(c, c->hot[i]);
         look_at_ring(c, c->hot[i]);

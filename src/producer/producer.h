@@ -40,10 +40,10 @@ struct mpl_producer {
 
     /* slow paths */
     alignas(MPL_CACHE_LINE) struct mpl_ring_map *map;
-    uint32_t epoch;          /* of the process when this was attached; 0: wiped, or never */
-    uint64_t check_stamp;    /* not before this stamp is the collector's life looked at again */
-    uint64_t lossy_read_pos; /* is_lossy: read_pos when waiting was given up */
-    uint64_t full_since_ns, full_read_pos; /* since when (0: not known) it has been full with that read_pos */
+    uint32_t epoch;                         /* of the process when this was attached; 0: wiped, or never */
+    uint64_t check_stamp;                   /* not before this stamp is the collector's life looked at again */
+    uint64_t lossy_read_pos;                /* is_lossy: read_pos when waiting was given up */
+    uint64_t full_since_ns, full_batch_seq; /* since when (0: not known) it has been full and that was the last batch */
     bool is_lossy;
     uint8_t patience;          /* enum mpl_patience of binding.h */
     bool is_lost;              /* there was no room, and that has been counted: whatever changes now, it is over */

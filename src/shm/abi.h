@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 /* Raised by every change of this file. Members and collector of one session must agree on it. */
-#define MPL_ABI_VERSION 6u
+#define MPL_ABI_VERSION 7u
 
 #define MPL_CONTROL_MAGIC 0x4c504d43u /* "CMPL" */
 #define MPL_SEGMENT_MAGIC 0x4c504d53u /* "SMPL" */
@@ -199,6 +199,7 @@ struct mpl_control_head {
     alignas(MPL_CACHE_LINE) _Atomic uint64_t batch_seq; /* batches decided. This store (release; acquire by successors)
                                                            is the moment at which a batch becomes fact */
     struct mpl_pulse pulse;                             /* collector, in each pass; read when it has died */
+    _Atomic uint32_t hot_rings; /* that were written lately. Collector, in each pass; producers whose rings are full */
 };
 
 static inline uint32_t mpl_state_of(uint32_t word) { return word & 0xff; }

@@ -257,6 +257,22 @@ static void large_ring_grows_only_where_the_collector_does_not_get_on(void)
     hand_end();
 }
 
+static void ring_among_many_settles_when_it_is_small(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(mplog_get_logger("hand"), "%d", 1);
+    hand_pass();
+    CHECK_INT(atomic_load(&mpl_process.control->head.hot_rings), 2); /* and that of handlers, which is new */
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&mpl_process.control->head.hot_rings, i == 0 ? 100 : 10);
+        CHECK_INT(fill_ring(), MPL_MUST_WAIT);
+        CHECK_INT(ring_bytes(), i == 0 ? 64 << 10 : 256 << 10);
+    }
+    hand_pass();
+    hand_end();
+}
+
 static void large_ring_grows_at_once_where_calls_must_not_wait(void)
 {
     struct mplog_options o = hand_options();
@@ -307,6 +323,7 @@ int main(void)
         TEST_CASE(full_ring_is_refused_to_who_waits_outside_and_counted_after_that),
         TEST_CASE(call_of_a_c_library_into_a_full_ring_is_counted),
         TEST_CASE(large_ring_grows_only_where_the_collector_does_not_get_on),
+        TEST_CASE(ring_among_many_settles_when_it_is_small),
         TEST_CASE(large_ring_grows_at_once_where_calls_must_not_wait),
         TEST_CASE(large_ring_of_a_call_that_waits_grows_where_nobody_reads),
         TEST_CASE(without_a_session_nothing_is_written_or_defined),
