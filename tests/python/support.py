@@ -8,6 +8,7 @@ case, or the cases of that function, alone.
 import inspect
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,10 @@ def test(function):
 
 
 def main():
+    # Whoever started us in the background, or with nohup, has them ignored, and what we start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     print("1..%d" % len(_cases), flush=True)
     failures = 0
     for number, (name, function, args) in enumerate(_cases, 1):

@@ -9,6 +9,7 @@ BUILD is the build folder. Speaks TAP. --only: tests whose names contain PART. -
 import argparse
 import os
 import random
+import signal
 import sys
 
 sys.dont_write_bytecode = True  # the folder is part of the sources
@@ -48,6 +49,10 @@ def parse_arguments():
 
 
 def main():
+    # Whoever started us in the background, or with nohup, has them ignored, and what we start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     arguments = parse_arguments()
     modules = (cases_load, cases_birth, cases_death, cases_stream, cases_setup, cases_signals, cases_crash,
                cases_denied, cases_space, cases_disk, cases_hang, cases_recover, cases_stat, cases_trust,
