@@ -144,20 +144,25 @@ static bool leave_wait_to_caller(struct mpl_producer *p)
     return false;
 }
 
-/* Waits while the collector makes progress, in all at most block_timeout. After one wait in vain the ring is lossy:
- * calls return at once until read_pos moves, so that a stuck disk costs a program one timeout and not one per record.
- */
-static bool wait_for_room(struct mpl_producer *p, uint64_t bytes)
+/* A wait was in vain, and nothing has been read since. */
+static bool is_still_lossy(const struct mpl_producer *p)
 {
-    uint64_t read_pos = atomic_load_explicit(&p->ring->read_pos, memory_order_relaxed);
-    if (p->is_lossy && p->lossy_read_pos == read_pos)
+    return p->is_lossy && p->lossy_read_pos == atomic_load_explicit(&p->ring->read_pos, memory_order_relaxed);
+}
+
+/* Waits while the collector makes progress, at most for what this call has not waited yet of block_timeout. After one
+ * wait in vain the ring is lossy: calls return at once until read_pos moves, so that a stuck disk costs a program one
+ * timeout and not one per record. */
+static bool wait_for_room(struct mpl_producer *p, uint64_t bytes, uint64_t waited_ns)
+{
+    if (is_still_lossy(p))
         return false;
     p->is_lossy = false;
     if (p->is_nested && mpl_process_is_locked_here())
         return false; /* others wait for what the interrupted code does */
     if (p->patience == MPL_WAITS_OUTSIDE)
         return leave_wait_to_caller(p);
-    uint64_t start_ns = mpl_clock_monotonic_ns(), backoff_ns = BACKOFF_LEAST_NS, waited_ns = 0;
+    uint64_t start_ns = mpl_clock_monotonic_ns() - waited_ns, backoff_ns = BACKOFF_LEAST_NS;
     while (waited_ns < facts()->block_timeout_ns && p->patience == MPL_WAITS_HERE) {
         sleep_a_little(p, &backoff_ns, facts()->block_timeout_ns - waited_ns);
         if (mpl_producer_is_restarted(p))
@@ -196,22 +201,23 @@ static bool is_settled(const struct mpl_producer *p, uint64_t bytes)
 {
     uint64_t size = p->map->data_bytes;
     return size * GROWTH_FACTOR > settled_bytes() && size < facts()->ring_max_bytes && bytes <= size / 2 &&
-           facts()->overflow == MPL_OVERFLOW_BLOCK && !p->is_nested && p->patience != MPL_HAS_WAITED;
+           facts()->overflow == MPL_OVERFLOW_BLOCK && !p->is_nested && p->patience != MPL_HAS_WAITED &&
+           !is_still_lossy(p);
 }
 
 /* Room without growth. False: p->must_wait, or the session has changed, or the ring has to grow. */
-static bool wait_for_progress(struct mpl_producer *p, uint64_t bytes)
+static bool wait_for_progress(struct mpl_producer *p, uint64_t bytes, uint64_t *waited_ns)
 {
-    uint64_t start_ns = mpl_clock_monotonic_ns(), backoff_ns = BACKOFF_LEAST_NS, now_ns = start_ns;
-    while (now_ns - start_ns < facts()->block_timeout_ns && !is_stuck(p, now_ns)) {
+    uint64_t start_ns = mpl_clock_monotonic_ns(), backoff_ns = BACKOFF_LEAST_NS;
+    while (*waited_ns < facts()->block_timeout_ns && !is_stuck(p, start_ns + *waited_ns)) {
         if (p->patience == MPL_WAITS_OUTSIDE)
             return leave_wait_to_caller(p);
-        sleep_a_little(p, &backoff_ns, facts()->block_timeout_ns - (now_ns - start_ns));
+        sleep_a_little(p, &backoff_ns, facts()->block_timeout_ns - *waited_ns);
         if (mpl_producer_is_restarted(p))
             return false;
         if (see_room(p, bytes))
             return true;
-        now_ns = mpl_clock_monotonic_ns();
+        *waited_ns = mpl_clock_monotonic_ns() - start_ns;
     }
     return false;
 }
@@ -234,8 +240,9 @@ bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
         return false;
     if (has_room(p, bytes) || see_room(p, bytes))
         return true;
+    uint64_t waited_ns = 0;
     if (is_settled(p, bytes)) {
-        if (wait_for_progress(p, bytes))
+        if (wait_for_progress(p, bytes, &waited_ns))
             return true;
         if (p->must_wait || mpl_producer_is_restarted(p))
             return false;
@@ -249,7 +256,7 @@ bool mpl_space_make(struct mpl_producer *p, uint64_t bytes)
         return false;
     }
     bool is_block = facts()->overflow == MPL_OVERFLOW_BLOCK;
-    if (is_block && wait_for_room(p, bytes))
+    if (is_block && wait_for_room(p, bytes, waited_ns))
         return true;
     if (!mpl_producer_is_restarted(p)) {
         if (!p->must_wait)

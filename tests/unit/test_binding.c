@@ -286,6 +286,27 @@ static void large_ring_grows_at_once_where_calls_must_not_wait(void)
     hand_end();
 }
 
+static void large_ring_that_cannot_grow_waits_once(void)
+{
+    struct mplog_options o = hand_options();
+    o.ring_max_bytes = 4 * SETTLED_BYTES;
+    o.ring_budget_bytes = 4 * SETTLED_BYTES; /* half of it may be had by growth */
+    hand_begin(&o);
+    for (int i = 0; i < 2 * SETTLED_BYTES / 32; i++)
+        mplog_info(mplog_get_logger("hand"), "%d", i);
+    struct mpl_producer *p = mpl_thread.producer;
+    CHECK_INT(ring_bytes(), SETTLED_BYTES);
+    uint64_t before = atomic_load(&p->ring->lost[MPL_LOST_FULL]);
+    CHECK(before > 0);
+    atomic_fetch_add(&mpl_process.control->head.batch_seq, 1); /* others' records are written, this ring's are not */
+    mplog_info(mplog_get_logger("hand"), "%d", 1);
+    CHECK_INT(atomic_load(&p->ring->lost[MPL_LOST_FULL]), before + 1);
+    CHECK(p->full_batch_seq != atomic_load(&mpl_process.control->head.batch_seq)); /* it was not waited for again */
+    atomic_fetch_sub(&mpl_process.control->head.batch_seq, 1);
+    hand_pass();
+    hand_end();
+}
+
 static void large_ring_of_a_call_that_waits_grows_where_nobody_reads(void)
 {
     struct mplog_options o = hand_options();
@@ -325,6 +346,7 @@ int main(void)
         TEST_CASE(large_ring_grows_only_where_the_collector_does_not_get_on),
         TEST_CASE(ring_among_many_settles_when_it_is_small),
         TEST_CASE(large_ring_grows_at_once_where_calls_must_not_wait),
+        TEST_CASE(large_ring_that_cannot_grow_waits_once),
         TEST_CASE(large_ring_of_a_call_that_waits_grows_where_nobody_reads),
         TEST_CASE(without_a_session_nothing_is_written_or_defined),
     };
