@@ -240,12 +240,16 @@ uint32_t mpl_view_read_rings(struct mpl_member_view *m, int dir_fd, uint64_t bat
 
 /* ---- definitions ---- */
 
-static bool next_extent(struct mpl_member_view *m, int dir_fd)
+static uint64_t next_extent_offset(const struct mpl_member_view *m)
+{
+    /* Acquire: partner is add_def_extent in shm/segment.c. */
+    return atomic_load_explicit(m->def.extent ? &m->def.extent->next_offset : &m->head->first_def_offset,
+                                memory_order_acquire);
+}
+
+static bool next_extent(struct mpl_member_view *m, int dir_fd, uint64_t offset)
 {
     struct mpl_def_reader *d = &m->def;
-    /* Acquire: partner is add_def_extent in shm/segment.c. */
-    uint64_t offset = atomic_load_explicit(d->extent ? &d->extent->next_offset : &m->head->first_def_offset,
-                                           memory_order_acquire);
     uint64_t size;
     if (offset == 0 || offset < d->offset + d->map_bytes) /* as rings */
         return false;
@@ -274,11 +278,11 @@ static bool next_extent(struct mpl_member_view *m, int dir_fd)
 #define SHORTAGE_PAUSE_NS UINT64_C(1000000)
 
 /* What is short of descriptors or memory for a moment had better wait: without its definition a record is lost. */
-static bool next_extent_at_last(struct mpl_member_view *m, int dir_fd)
+static bool next_extent_at_last(struct mpl_member_view *m, int dir_fd, uint64_t offset)
 {
     for (unsigned i = 0; i < SHORTAGE_TRIES; i++) {
         errno = 0;
-        if (next_extent(m, dir_fd))
+        if (next_extent(m, dir_fd, offset))
             return true;
         if (!mpl_os_is_shortage(errno))
             return false;
@@ -327,7 +331,11 @@ static uint64_t read_definition(struct mpl_member_view *m, uint64_t room)
 static void read_definitions(struct mpl_member_view *m, int dir_fd)
 {
     struct mpl_def_reader *d = &m->def;
+    uint64_t next;
     do {
+        /* First the link, then the end: an extent with a successor grows no more, one that was read to its end may have
+         * grown before it got one. */
+        next = next_extent_offset(m);
         /* Acquire: partner is publish_def in shm/segment.c. */
         uint64_t end = d->extent ? atomic_load_explicit(&d->extent->write_pos, memory_order_acquire) : 0;
         if (end > d->data_bytes)
@@ -338,7 +346,7 @@ static void read_definitions(struct mpl_member_view *m, int dir_fd)
                 return; /* damaged from here on: its records are shown without their format */
             d->pos += bytes;
         }
-    } while (next_extent_at_last(m, dir_fd));
+    } while (next_extent_at_last(m, dir_fd, next));
 }
 
 struct mpl_def_view *mpl_view_definition(struct mpl_member_view *m, uint32_t id, uint16_t kind, int dir_fd)

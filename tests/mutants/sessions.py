@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 36 to 40, 47, 57, 63 and 73 of docs/faults.md: sessions."""
+"""Rows 36 to 40, 47, 57, 63, 73 and 74 of docs/faults.md: sessions."""
 from mutant import Mutant
 
 MUTANTS = [
@@ -90,4 +90,8 @@ MUTANTS = [
            "    error = error ? error : mpl_session_create(e, copy);\n",
            "    error = error ? error : mpl_session_create(e, copy[0] ? NULL : copy);\n",
            "py:children_of_it_share_the_next_session"),
+    Mutant(74, "end_of_an_extent_read_before_its_successor", "src/collector/view.c",
+           "next_extent_at_last(m, dir_fd, next)",
+           "next_extent_at_last(m, dir_fd, next ? next : next_extent_offset(m))",
+           "unit:definitions_made_while_others_are_read_are_found"),
 ]
