@@ -109,7 +109,7 @@ def collectors_killed_at_random_lose_nothing(t):
 
 def collectors_killed_while_they_rotate_lose_nothing(t):
     # A rotation renames every backup: with thousands of them none would end between two kills.
-    check_killed_collectors(t, t.size(12, 200), "--rate", 10_000, max_bytes=t.size(10_000, 200_000),
+    check_killed_collectors(t, t.size(12, 200), "--rate", 2500, max_bytes=t.size(10_000, 200_000),
                             backup_count=100_000)
 
 
