@@ -47,6 +47,7 @@ struct mpl_collector {
     uint32_t check_next;                      /* member whose life is looked at next */
     uint32_t alive_count, ending_count;       /* members; ending: dead or leaving, and not removed yet */
     bool has_deaths;                          /* since life.c looked last */
+    bool has_member_losses;                   /* that the scan has found, and no line tells of yet */
     bool has_missed; /* descriptors or memory were missing for something of a member: the next pass tries again */
     uint64_t pid_ns;
     uint32_t member_bound; /* slots below it may have a member */
@@ -199,6 +200,10 @@ void mpl_loss_count(struct mpl_collector *c, struct mpl_sink *s, const struct mp
 /* Lines for losses that no line tells of yet. */
 void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r);
 void mpl_loss_report_member(struct mpl_collector *c, struct mpl_member_view *m);
+/* No line is missing. */
+bool mpl_loss_is_told(const struct mpl_ring_view *r);
+bool mpl_loss_is_member_told(const struct mpl_member_view *m);
+
 void mpl_loss_report_sink(struct mpl_collector *c, struct mpl_sink *s); /* and a stream whose reader has gone */
 
 /* ---- members.c ---- */

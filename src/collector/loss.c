@@ -41,6 +41,24 @@ void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r)
     }
 }
 
+bool mpl_loss_is_told(const struct mpl_ring_view *r)
+{
+    for (int cause = 0; cause < MPL_RING_LOSSES; cause++) {
+        if (atomic_load_explicit(&r->ring->lost[cause], memory_order_acquire) != r->lost_reported[cause])
+            return false;
+    }
+    return true;
+}
+
+bool mpl_loss_is_member_told(const struct mpl_member_view *m)
+{
+    for (int cause = 0; m->head && cause < MPL_SEGMENT_LOSSES; cause++) {
+        if (atomic_load_explicit(&m->head->lost[cause], memory_order_acquire) != m->lost_reported[cause])
+            return false;
+    }
+    return true;
+}
+
 /* Whose names the member's own losses are told under: its first thread that has written any. The first ring is the one
  * for signal handlers. */
 static const struct mpl_ring_view *named_ring(const struct mpl_member_view *m)

@@ -203,6 +203,7 @@ static void look_at_slot(struct mpl_collector *c, uint32_t i)
         if (!m->ring[k]->is_hot && ring_state != MPL_RING_FREE)
             mpl_pass_heat(c, m->ring[k]);
     }
+    c->has_member_losses = c->has_member_losses || !mpl_loss_is_member_told(m);
     note_ending(c, m);
 }
 

@@ -248,14 +248,28 @@ static void report_sink_losses(struct mpl_collector *c)
     mpl_notice_tell(c);
 }
 
+/* Without records for a while. */
+static bool is_idle(const struct mpl_collector *c, const struct mpl_ring_view *r)
+{
+    return c->now_stamp - r->active_stamp > c->cold_after_ticks;
+}
+
+/* Where there was something to read; and once more before the ring becomes cold: a thread may have found it full when
+ * its records were merged, have counted a loss when that had been looked for, and log nothing more. */
 static void report_losses(struct mpl_collector *c)
 {
     for (uint32_t i = 0; i < c->hot_count; i++) {
-        if (c->hot[i]->active_stamp == c->now_stamp || c->hot[i]->is_closing) {
-            mpl_loss_report_ring(c, c->hot[i]);
-            mpl_loss_report_member(c, c->hot[i]->member);
+        struct mpl_ring_view *r = c->hot[i];
+        if (r->active_stamp == c->now_stamp || r->is_closing || is_idle(c, r)) {
+            mpl_loss_report_ring(c, r);
+            mpl_loss_report_member(c, r->member);
         }
     }
+    for (uint32_t i = 0; c->has_member_losses && i < c->member_bound; i++) {
+        if (c->member[i])
+            mpl_loss_report_member(c, c->member[i]);
+    }
+    c->has_member_losses = c->has_member_losses && c->is_blocked;
     report_sink_losses(c);
 }
 
@@ -264,14 +278,14 @@ static void report_losses(struct mpl_collector *c)
 static bool is_drained(const struct mpl_ring_view *r) { return r->pos == r->head && !r->is_touched; }
 
 /* Rings without records for a while: all are made cold, then one barrier runs on all CPUs, then each is looked at once
- * more. A producer either sees the cold word after publishing, or has published before we look. models/watch.pml. */
+ * more. A producer either sees the cold word after publishing, or has published before we look; the same where it has
+ * counted a loss. models/watch.pml. */
 static void cool(struct mpl_collector *c)
 {
     uint32_t candidates = 0;
     for (uint32_t i = 0; i < c->hot_count; i++) {
         struct mpl_ring_view *r = c->hot[i];
-        bool is_idle = is_drained(r) && c->now_stamp - r->active_stamp > c->cold_after_ticks;
-        if (!is_idle || !r->member->can_be_cold || r->is_closing)
+        if (!is_drained(r) || !is_idle(c, r) || !r->member->can_be_cold || r->is_closing)
             continue;
         make_cold(r);
         c->hot[i] = c->hot[candidates]; /* cold ones to the front */
@@ -283,7 +297,7 @@ static void cool(struct mpl_collector *c)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < c->hot_count; i++) {
         struct mpl_ring_view *r = c->hot[i];
-        if (i < candidates && is_certain && mpl_view_write_pos(r) == r->head) {
+        if (i < candidates && is_certain && mpl_view_write_pos(r) == r->head && mpl_loss_is_told(r)) {
             r->is_hot = false;
             continue;
         }

@@ -224,12 +224,18 @@ static void count_nested(void)
 
 void mpl_producer_report_losses(void)
 {
+    bool has_any = false;
     for (unsigned cause = 0; cause < MPL_SEGMENT_LOSSES; cause++) {
         if (atomic_load_explicit(&mpl_process.lost_unattached[cause], memory_order_relaxed) == 0)
             continue;
         uint64_t n = atomic_exchange_explicit(&mpl_process.lost_unattached[cause], 0, memory_order_relaxed);
         atomic_fetch_add_explicit(&mpl_process.segment->head->lost[cause], n, memory_order_relaxed);
+        has_any = true;
     }
+    /* Perhaps nothing is logged for long: where there is no ring, there is none that would be looked at. Without a
+     * wake: it may wait for the next pass. Partner: mpl_members_scan. */
+    if (has_any)
+        atomic_fetch_add(&mpl_process.control->head.news, 1);
 }
 
 /* There is no memory for any ring. */

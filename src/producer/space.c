@@ -110,10 +110,16 @@ static bool grow(struct mpl_producer *p, uint64_t bytes)
 static void count_loss(struct mpl_producer *p, enum mpl_ring_loss cause)
 {
     _Atomic uint64_t *n = &p->ring->lost[cause];
-    /* One writer: no read-modify-write needed. No wake either: the ring is full, so the collector has been told of it,
-     * and it looks at the counters when it drains the ring. Partner: collector/loss.c. */
+    uint64_t stamp = mpl_clock_stamp(mpl_process.clock_kind);
+    /* One writer: no read-modify-write needed. Partner: collector/loss.c. */
     atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_release);
     p->is_lost = true;
+    /* As after a record: this thread may have been away since it found the ring full, or too small, and the ring may
+     * have become cold. Partner: cool in collector/pass.c, which looks at the counters as it looks at write_pos. */
+    atomic_signal_fence(memory_order_seq_cst);
+    uint64_t watch = atomic_load_explicit(&p->ring->watch, memory_order_acquire);
+    if (stamp >= watch)
+        mpl_producer_notify(p, stamp, watch);
 }
 
 /* A ring stays full when its collector has died: who loses records looks after it, at most once a ms. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 13 to 18 and 72 of docs/faults.md: signals and stops."""
+"""Rows 13 to 18, 72 and 75 of docs/faults.md: signals and stops."""
 from deaths import NO_LOCK
 from mutant import Mutant
 
@@ -22,7 +22,9 @@ MUTANTS = [
            "handlers_that_interrupt_growth_and_names_are_written_or_counted", hangs=True),
     Mutant(15, "full_ring_looks_for_no_collector", "src/producer/space.c",
            "        look_after_collector(p);\n", "        (void)look_after_collector;\n",
-           "full_ring_of_a_killed_collector_gets_another"),
+           "full_ring_of_a_killed_collector_gets_another",
+           more=[("src/producer/space.c", "    if (stamp >= watch)\n        mpl_producer_notify(p, stamp, watch);\n",
+                  "    (void)(stamp + watch);\n")]),
     Mutant(15, "collector_that_lives_taken_for_dead", "src/session/look.c",
            "    l->is_stale = !l->has_collector && !l->has_members;\n", "    l->is_stale = !l->has_members;\n",
            "collector_that_lives_is_not_touched", more=[NO_LOCK]),
@@ -77,4 +79,17 @@ MUTANTS = [
            "    int error = flush(current->vain_ms > 0 ? 0 : timeout_ms);\n"
            "    if (!error || !mpl_process_lock())\n",
            "py:a_flush_waits_each_time_as_long_as_it_was_told"),
+    Mutant(75, "losses_looked_for_with_records_alone", "src/collector/pass.c",
+           "r->is_closing || is_idle(c, r)) {", "r->is_closing) {",
+           "unit:loss_between_the_look_and_the_decision_is_told"),
+    Mutant(75, "loss_in_a_cold_ring_not_told", "src/producer/space.c",
+           "    if (stamp >= watch)\n        mpl_producer_notify(p, stamp, watch);\n",
+           "    (void)(stamp + watch);\n",
+           "unit:loss_that_is_counted_when_the_ring_is_cold_is_told"),
+    Mutant(75, "losses_not_looked_for_when_a_ring_becomes_cold", "src/collector/pass.c",
+           " && mpl_loss_is_told(r)) {", ") {",
+           "unit:loss_that_is_counted_while_the_ring_becomes_cold_is_told"),
+    Mutant(75, "losses_of_a_process_are_no_news", "src/producer/producer.c",
+           "    if (has_any)\n", "    if (has_any && mpl_process.claims == UINT64_MAX)\n",
+           "unit:losses_of_a_process_are_told_although_nothing_is_logged"),
 ]

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Unlicense
+ *
+ * What one side does between two steps of the other, where nobody dies: a thread that is preempted there, or a process
+ * that is stopped, may find that everything has changed twice.
+ *
+ * To be linked with -Wl,--wrap=mpl_commit,--wrap=mpl_claim_ring.
+ */
+#include <mplog.h>
+
+#include "hand_log.h"
+#include "producer/claim.h"
+
+/* What comes between, once. */
+static void (*at_commit_fn)(void), (*at_claim_fn)(void);
+
+static void pass_moment(void (**fn)(void))
+{
+    void (*do_fn)(void) = *fn;
+    *fn = NULL;
+    if (do_fn)
+        do_fn();
+}
+
+bool __real_mpl_commit(struct mpl_collector *c);
+bool __wrap_mpl_commit(struct mpl_collector *c);
+bool __wrap_mpl_commit(struct mpl_collector *c)
+{
+    pass_moment(&at_commit_fn);
+    return __real_mpl_commit(c);
+}
+
+struct mpl_ring_map *__real_mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes);
+struct mpl_ring_map *__wrap_mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes);
+struct mpl_ring_map *__wrap_mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes)
+{
+    struct mpl_ring_map *m = __real_mpl_claim_ring(purpose, data_bytes, record_bytes);
+    pass_moment(&at_claim_fn);
+    return m;
+}
+
+/* ---- losses ---- */
+
+/* All that lines in the log say that was lost. */
+static uint64_t told(void)
+{
+    size_t len;
+    uint64_t sum = 0;
+    char *text = hand_read(&len);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        sum += strstr(line, " lost: ") ? strtoull(line, NULL, 10) : 0;
+    free(text);
+    return sum;
+}
+
+static uint64_t dropped(void) { return atomic_load(&own()->ring->lost[MPL_LOST_DROPPED]); }
+
+static void rest_and_pass(int passes)
+{
+    for (int i = 0; i < passes; i++) {
+        usleep(25000);
+        hand_pass();
+    }
+}
+
+static void fill_ring(void)
+{
+    do {
+        mplog_info(logger(), "fill");
+    } while (dropped() == 0);
+}
+
+static struct mplog_options options_to_drop(long long ring_max_bytes)
+{
+    struct mplog_options o = hand_options();
+    o.overflow = "drop";
+    o.ring_max_bytes = ring_max_bytes;
+    return o;
+}
+
+static void lose_one(void) { mplog_info(logger(), "lost"); }
+
+/* Counted when the counts have been read, and the space is not given back yet. */
+static void loss_between_the_look_and_the_decision_is_told(void)
+{
+    struct mplog_options o = options_to_drop(65536);
+    hand_begin(&o);
+    fill_ring();
+    at_commit_fn = lose_one;
+    hand_pass();
+    CHECK_INT(dropped(), 2);
+    rest_and_pass(3);
+    CHECK_INT(told(), 2);
+    hand_end();
+}
+
+static void drain_and_cool(void)
+{
+    hand_pass();
+    rest_and_pass(3);
+    CHECK_INT(hand_collector.hot_count, 0);
+}
+
+/* A thread finds its ring full and is preempted; when it counts the loss, nobody looks at the ring any more. */
+static void loss_that_is_counted_when_the_ring_is_cold_is_told(void)
+{
+    struct mplog_options o = options_to_drop(262144);
+    o.ring_budget_bytes = 262144; /* a larger ring is looked for, and is not to be had */
+    hand_begin(&o);
+    fill_ring();
+    uint64_t before = dropped();
+    at_claim_fn = drain_and_cool;
+    lose_one();
+    CHECK(at_claim_fn == NULL);
+    CHECK_INT(dropped(), before + 1);
+    rest_and_pass(3);
+    CHECK_INT(told(), before + 1);
+    hand_end();
+}
+
+static void count_one(void) { atomic_fetch_add(&own()->ring->lost[MPL_LOST_DROPPED], 1); }
+
+/* The same thread counts it in the pass that makes the ring cold, and sees the promise of the passes before. */
+static void loss_that_is_counted_while_the_ring_becomes_cold_is_told(void)
+{
+    struct mplog_options o = options_to_drop(65536);
+    hand_begin(&o);
+    fill_ring();
+    hand_pass();
+    usleep(25000);
+    at_commit_fn = count_one;
+    hand_pass();
+    CHECK_INT(dropped(), 2);
+    rest_and_pass(3);
+    CHECK_INT(told(), 2);
+    CHECK_INT(hand_collector.hot_count, 0);
+    hand_end();
+}
+
+/* There is no ring in which anything would happen. */
+static void losses_of_a_process_are_told_although_nothing_is_logged(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    rest_and_pass(2);
+    CHECK_INT(hand_collector.hot_count, 0);
+    CHECK(mpl_process_lock());
+    atomic_fetch_add(&mpl_process.lost_unattached[MPL_LOST_NO_RING], 3);
+    mpl_producer_report_losses();
+    mpl_process_unlock();
+    hand_pass();
+    CHECK_INT(told(), 3);
+    hand_end();
+}
+
+int main(void)
+{
+    static const struct test_case cases[] = {
+        TEST_CASE(loss_between_the_look_and_the_decision_is_told),
+        TEST_CASE(loss_that_is_counted_when_the_ring_is_cold_is_told),
+        TEST_CASE(loss_that_is_counted_while_the_ring_becomes_cold_is_told),
+        TEST_CASE(losses_of_a_process_are_told_although_nothing_is_logged),
+    };
+    hand_directory();
+    int result = test_run(cases, sizeof cases / sizeof cases[0]);
+    rmdir(hand_dir);
+    return result;
+}
