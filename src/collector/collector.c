@@ -123,8 +123,10 @@ bool mpl_collector_open_sinks(struct mpl_collector *c)
 /* Beyond every stamp: counters of nanoseconds or of CPU cycles get there in decades. */
 #define STAMP_OF_LATER_BOOT (UINT64_C(1) << 62)
 
-uint64_t mpl_collector_now(const struct mpl_collector *c)
+uint64_t mpl_collector_now(struct mpl_collector *c)
 {
+    /* First: who wants something later finds that it was not served, and ends the rest after the pass. */
+    c->flush_seen = atomic_load(&c->control->head.flush_wanted);
     return c->is_other_boot ? STAMP_OF_LATER_BOOT : mpl_clock_stamp_before_loads(c->control->head.clock_kind);
 }
 

@@ -109,8 +109,8 @@ void mpl_collector_fini(struct mpl_collector *c);
 /* Ends the threads that write files. False: one is stuck, and may still write; it ends with the process. */
 bool mpl_collector_end_writers(struct mpl_collector *c);
 
-/* T0 of a pass that begins now. */
-uint64_t mpl_collector_now(const struct mpl_collector *c);
+/* T0 of a pass that begins now. What it has to come up to, c->flush_seen, is read before. */
+uint64_t mpl_collector_now(struct mpl_collector *c);
 
 /* Fills in c->wall: which stamp means which time of day. */
 void mpl_collector_read_clocks(struct mpl_collector *c);

@@ -346,7 +346,6 @@ void mpl_collector_pass(struct mpl_collector *c, uint64_t stamp, uint64_t now_ns
     c->now_stamp = stamp;
     c->pass_records = c->pass_bytes = 0;
     c->is_blocked = false;
-    c->flush_seen = atomic_load(&c->control->head.flush_wanted);
     mpl_collector_read_clocks(c);
     mpl_commit_write(c, now_ns);
     mpl_members_scan(c);

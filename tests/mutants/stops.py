@@ -92,4 +92,9 @@ MUTANTS = [
     Mutant(75, "losses_of_a_process_are_no_news", "src/producer/producer.c",
            "    if (has_any)\n", "    if (has_any && mpl_process.claims == UINT64_MAX)\n",
            "unit:losses_of_a_process_are_told_although_nothing_is_logged"),
+    Mutant(75, "flush_looked_for_when_the_pass_has_begun", "src/collector/pass.c",
+           "    c->is_blocked = false;\n    mpl_collector_read_clocks(c);\n",
+           "    c->is_blocked = false;\n    c->flush_seen = atomic_load(&c->control->head.flush_wanted);\n"
+           "    mpl_collector_read_clocks(c);\n",
+           "unit:flush_that_comes_when_a_pass_has_begun_ends_the_rest_after_it"),
 ]

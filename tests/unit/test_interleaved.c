@@ -9,6 +9,9 @@
 
 #include "hand_log.h"
 #include "producer/claim.h"
+#include "shm/wake.h"
+
+#define NS_PER_MS UINT64_C(1000000)
 
 /* What comes between, once. */
 static void (*at_commit_fn)(void), (*at_claim_fn)(void);
@@ -154,6 +157,31 @@ static void losses_of_a_process_are_told_although_nothing_is_logged(void)
     hand_end();
 }
 
+/* ---- flush ---- */
+
+/* Somebody wants all that is stamped until now, and this pass has begun a moment earlier. */
+static void flush_that_comes_when_a_pass_has_begun_ends_the_rest_after_it(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    hand_pass();
+    struct mpl_control *c = hand_collector.control;
+    uint32_t wake_word = atomic_load(&c->head.wake_word);
+    uint64_t begin = mpl_collector_now(&hand_collector), stamp = begin;
+    while (stamp <= begin)
+        stamp = mpl_clock_stamp(c->head.clock_kind);
+    atomic_store(&c->head.flush_wanted, stamp);
+    mpl_wake_collector(c);
+    mpl_collector_pass(&hand_collector, begin, mpl_clock_monotonic_ns());
+    CHECK(!mpl_wake_is_flushed(c, stamp));
+    uint64_t before_ns = mpl_clock_monotonic_ns();
+    mpl_wake_sleep(c, wake_word, hand_collector.news_seen, hand_collector.flush_seen, 2000 * NS_PER_MS);
+    CHECK(mpl_clock_monotonic_ns() - before_ns < 1000 * NS_PER_MS);
+    hand_pass();
+    CHECK(mpl_wake_is_flushed(c, stamp));
+    hand_end();
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
@@ -161,6 +189,7 @@ int main(void)
         TEST_CASE(loss_that_is_counted_when_the_ring_is_cold_is_told),
         TEST_CASE(loss_that_is_counted_while_the_ring_becomes_cold_is_told),
         TEST_CASE(losses_of_a_process_are_told_although_nothing_is_logged),
+        TEST_CASE(flush_that_comes_when_a_pass_has_begun_ends_the_rest_after_it),
     };
     hand_directory();
     int result = test_run(cases, sizeof cases / sizeof cases[0]);
