@@ -43,7 +43,8 @@ struct mpl_collector {
 
     struct mpl_watch *watch; /* NULL: deaths are not watched for (tests) */
     struct mpl_member_view *member[MPL_SLOTS_MAX];
-    uint64_t joining_since_ns[MPL_SLOTS_MAX]; /* 0: not joining */
+    uint64_t joining_since_ns[MPL_SLOTS_MAX]; /* when ... */
+    uint64_t joining_word[MPL_SLOTS_MAX];     /* ... this one was seen first */
     uint32_t check_next;                      /* member whose life is looked at next */
     uint32_t alive_count, ending_count;       /* members; ending: dead or leaving, and not removed yet */
     bool has_deaths;                          /* since life.c looked last */

@@ -167,8 +167,10 @@ static void take_back_slot(struct mpl_collector *c, uint32_t i, uint64_t word)
 static void look_at_joiner(struct mpl_collector *c, uint32_t i, uint64_t word)
 {
     uint64_t now_ns = mpl_clock_monotonic_ns();
-    if (c->joining_since_ns[i] == 0)
+    /* Slots are looked at when there is news: in between one may have given up, and another begun. */
+    if (c->joining_word[i] != word)
         c->joining_since_ns[i] = now_ns;
+    c->joining_word[i] = word;
     uint64_t waited_ns = now_ns - c->joining_since_ns[i];
     if (waited_ns > JOINING_MAX_NS || c->is_other_boot ||
         (waited_ns > JOINING_UNSEEN_NS && kill(mpl_slot_pid(word), 0) < 0 && errno == ESRCH))
@@ -184,7 +186,6 @@ static void look_at_slot(struct mpl_collector *c, uint32_t i)
         look_at_joiner(c, i, word);
         return;
     }
-    c->joining_since_ns[i] = 0;
     if (!m && state > MPL_SLOT_LEAVING)
         take_back_slot(c, i, word); /* damaged, and nobody will ever free it */
     if (!m && (state == MPL_SLOT_ACTIVE || state == MPL_SLOT_LEAVING))

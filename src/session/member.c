@@ -50,10 +50,10 @@ static uint32_t settled_state(struct mpl_control *c, struct mpl_session *s)
     }
 }
 
-static int take_slot(struct mpl_entry *e, struct mpl_control *c)
+static int take_slot(struct mpl_entry *e, struct mpl_control *c, uint64_t *serial_before)
 {
     struct mpl_session *s = e->session;
-    int slot = mpl_slot_claim(c, getpid(), &s->slot_word);
+    int slot = mpl_slot_claim(c, getpid(), &s->slot_word, serial_before);
     if (slot < 0)
         return slot;
     s->slot = (uint32_t)slot;
@@ -64,39 +64,58 @@ static int take_slot(struct mpl_entry *e, struct mpl_control *c)
     return state == MPL_SESSION_REMOVED ? -ESHUTDOWN : mpl_fail(ETIMEDOUT, "the session does not finish closing");
 }
 
-static int fill_and_activate(struct mpl_entry *e, struct mpl_control *c, int dir_fd)
+/* This process was stopped for so long that the collector has taken it for dead and its slot back. */
+static int fail_late(void) { return mpl_fail(EAGAIN, "joining the session took so long that it was given up"); }
+
+static int fill_and_activate(struct mpl_entry *e, struct mpl_control *c, int dir_fd, uint64_t serial_before)
 {
+    char name[MPL_SEGMENT_NAME_MAX];
     struct mpl_session *s = e->session;
     struct mpl_slot *slot = &c->slot[s->slot];
     uint64_t serial = atomic_fetch_add(&c->head.segment_serial, 1);
-    atomic_store(&slot->segment_serial, serial);
+    if (!mpl_slot_set_serial(slot, serial_before, serial))
+        return fail_late();
     int error = mpl_segment_create(&e->segment, s->dir, dir_fd, serial, s->slot);
     if (error)
         return error;
     if (mpl_process.relative_base_ns)
         e->segment.head->relative_base_ns = mpl_process.relative_base_ns;
-    fill_slot(slot);
+    if (atomic_load(&slot->word) == s->slot_word) /* else these are another's */
+        fill_slot(slot);
     if (mpl_slot_advance(slot, &s->slot_word, MPL_SLOT_ACTIVE))
         return 0;
     mpl_segment_close(&e->segment);
-    return mpl_fail(ETIMEDOUT, "joining the session took so long that it was given up");
+    mpl_segment_name(name, serial); /* made after the slot was taken back, perhaps: then nobody else deletes it */
+    unlinkat(dir_fd, name, 0);
+    return fail_late();
 }
+
+static int enter_once(struct mpl_entry *e, struct mpl_control *c, int dir_fd)
+{
+    uint64_t serial_before;
+    int error = take_slot(e, c, &serial_before);
+    if (error)
+        return error;
+    error = fill_and_activate(e, c, dir_fd, serial_before);
+    if (error)
+        mpl_slot_free(&c->slot[e->session->slot], e->session->slot_word);
+    return error;
+}
+
+#define ENTER_TRIES 10 /* each failed one means that this process was stopped for seconds, at one place */
 
 int mpl_member_enter(struct mpl_entry *e, int dir_fd)
 {
     struct mpl_control *c = e->control = mpl_control_map(e->session->control_fd, NULL);
     if (!c)
         return -ENOMEM;
-    int error = take_slot(e, c);
-    if (!error) {
-        error = fill_and_activate(e, c, dir_fd);
-        if (error)
-            mpl_slot_free(&c->slot[e->session->slot], e->session->slot_word);
-        else
-            mpl_wake_for_news(c);
-    }
+    int error = enter_once(e, c, dir_fd);
+    for (int tries = 1; error == -EAGAIN && tries < ENTER_TRIES; tries++)
+        error = enter_once(e, c, dir_fd);
     if (error)
         mpl_unmap(c, sizeof *c);
+    else
+        mpl_wake_for_news(c);
     return error;
 }
 

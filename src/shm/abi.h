@@ -66,7 +66,8 @@ struct mpl_slot {
      * with the next generation. Each step is a compare-and-swap: a joiner that was taken for dead notices and joins
      * again. Partners: shm/slot.c (joiner), collector/members.c. */
     _Atomic uint64_t word;
-    _Atomic uint64_t segment_serial; /* seg<serial>; stored before the file is created, so that it can be deleted */
+    _Atomic uint64_t segment_serial; /* seg<serial>; stored before the file is created, so that it can be deleted. By
+                                        compare-and-swap from what stood there before the claim (shm/slot.c) */
     uint64_t start_time; /* /proc/PID/stat field 22, clock ticks since boot; with the pid, tells a reused pid */
     uint64_t pid_ns;     /* inode of /proc/self/ns/pid as the member sees it */
     uint64_t stderr_dev; /* what descriptor 2 was when the member joined; 0 0: closed */

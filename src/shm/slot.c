@@ -17,7 +17,7 @@ static void raise_bound(struct mpl_control *c, uint32_t bound)
         ;
 }
 
-int mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word)
+int mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word, uint64_t *serial)
 {
     for (uint32_t i = 0; i < MPL_SLOTS_MAX; i++) {
         struct mpl_slot *s = &c->slot[i];
@@ -25,11 +25,19 @@ int mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word)
         if (mpl_slot_state(seen) != MPL_SLOT_FREE)
             continue;
         raise_bound(c, i + 1);
+        *serial = atomic_load(&s->segment_serial); /* before the claim: of who had the slot before */
         *word = mpl_slot_word(seen, MPL_SLOT_JOINING, pid);
         if (atomic_compare_exchange_strong(&s->word, &seen, *word))
             return (int)i;
     }
     return mpl_fail(ENOSPC, "the session has %u member processes already", MPL_SLOTS_MAX);
+}
+
+/* A claimer that was stopped for long, and taken for dead, must not store over what the next one has stored: that one's
+ * records would never be found. Serials are given out once. */
+bool mpl_slot_set_serial(struct mpl_slot *s, uint64_t before, uint64_t serial)
+{
+    return atomic_compare_exchange_strong(&s->segment_serial, &before, serial);
 }
 
 bool mpl_slot_advance(struct mpl_slot *s, uint64_t *word, uint32_t state)

@@ -17,9 +17,14 @@ static inline uint64_t mpl_slot_word(uint64_t old_word, uint32_t state, pid_t pi
     return (old_word & 0xffffff00u) | state | (uint64_t)(uint32_t)pid << 32;
 }
 
-/* Takes a free slot for `pid`, in state JOINING. Returns its index and its word, or -ENOSPC with a sentence. seq_cst:
- * the joiner reads head.state afterwards, the collector does the reverse (collector/life.c). */
-int mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word);
+/* Takes a free slot for `pid`, in state JOINING. Returns its index, its word and the serial that stands there, or
+ * -ENOSPC with a sentence. seq_cst: the joiner reads head.state afterwards, the collector does the reverse
+ * (collector/life.c). */
+int mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word, uint64_t *serial);
+
+/* Stores the serial of the claimer's segment in the place of `before`, which stood there when it claimed the slot.
+ * False: another one has done so; the slot is no longer ours, or not ours alone. */
+bool mpl_slot_set_serial(struct mpl_slot *s, uint64_t before, uint64_t serial);
 
 /* Moves a slot from `*word` to `state`; updates *word. False: the slot is no longer ours. */
 bool mpl_slot_advance(struct mpl_slot *s, uint64_t *word, uint32_t state);

@@ -97,4 +97,15 @@ MUTANTS = [
            "    c->is_blocked = false;\n    c->flush_seen = atomic_load(&c->control->head.flush_wanted);\n"
            "    mpl_collector_read_clocks(c);\n",
            "unit:flush_that_comes_when_a_pass_has_begun_ends_the_rest_after_it"),
+    Mutant(75, "time_of_another_joiner_counted", "src/collector/members.c",
+           "    if (c->joining_word[i] != word)\n", "    if (c->joining_since_ns[i] == 0)\n",
+           "unit:slot_of_one_that_failed_to_join_gives_the_next_its_time"),
+    Mutant(75, "serial_stored_by_who_comes_late", "src/session/member.c",
+           "    if (!mpl_slot_set_serial(slot, serial_before, serial))\n",
+           "    atomic_store(&slot->segment_serial, serial);\n"
+           "    if (serial_before == UINT64_MAX)\n",
+           "unit:late_joiner_leaves_the_slot_to_whom_it_was_given"),
+    Mutant(75, "joiner_that_comes_late_gives_up", "src/session/member.c",
+           "#define ENTER_TRIES 10 ", "#define ENTER_TRIES 1 ",
+           "unit:late_joiner_leaves_the_slot_to_whom_it_was_given"),
 ]

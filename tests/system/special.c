@@ -478,10 +478,10 @@ static int run_leave(char **argv)
 /* What a process has done that is killed in the middle of joining. */
 static int run_half_joined(char **argv)
 {
-    uint64_t word;
+    uint64_t word, serial;
     int dir_fd = mpl_dir_open(argv[0]), control_fd = dir_fd < 0 ? -1 : mpl_control_open(dir_fd);
     struct mpl_control *c = control_fd < 0 ? NULL : mpl_control_map(control_fd, NULL);
-    _exit(c && mpl_slot_claim(c, getpid(), &word) >= 0 ? 0 : 1);
+    _exit(c && mpl_slot_claim(c, getpid(), &word, &serial) >= 0 ? 0 : 1);
 }
 
 /* ---- $(...) ---- */

@@ -3,18 +3,19 @@
  * What one side does between two steps of the other, where nobody dies: a thread that is preempted there, or a process
  * that is stopped, may find that everything has changed twice.
  *
- * To be linked with -Wl,--wrap=mpl_commit,--wrap=mpl_claim_ring.
+ * To be linked with -Wl,--wrap=mpl_commit,--wrap=mpl_claim_ring,--wrap=mpl_slot_claim.
  */
 #include <mplog.h>
 
 #include "hand_log.h"
 #include "producer/claim.h"
+#include "shm/slot.h"
 #include "shm/wake.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
 /* What comes between, once. */
-static void (*at_commit_fn)(void), (*at_claim_fn)(void);
+static void (*at_commit_fn)(void), (*at_claim_fn)(void), (*at_slot_fn)(void);
 
 static void pass_moment(void (**fn)(void))
 {
@@ -39,6 +40,15 @@ struct mpl_ring_map *__wrap_mpl_claim_ring(enum mpl_claim purpose, uint64_t data
     struct mpl_ring_map *m = __real_mpl_claim_ring(purpose, data_bytes, record_bytes);
     pass_moment(&at_claim_fn);
     return m;
+}
+
+int __real_mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word, uint64_t *serial);
+int __wrap_mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word, uint64_t *serial);
+int __wrap_mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word, uint64_t *serial)
+{
+    int slot = __real_mpl_slot_claim(c, pid, word, serial);
+    pass_moment(&at_slot_fn);
+    return slot;
 }
 
 /* ---- losses ---- */
@@ -182,6 +192,80 @@ static void flush_that_comes_when_a_pass_has_begun_ends_the_rest_after_it(void)
     hand_end();
 }
 
+/* ---- slots ---- */
+
+static struct mpl_session second, third;
+
+static void look_at_slots(void)
+{
+    atomic_fetch_add(&hand_collector.control->head.news, 1);
+    hand_pass();
+}
+
+/* As if it had been like this for so long. */
+static void let_time_pass(uint32_t slot, uint64_t ns) { hand_collector.joining_since_ns[slot] -= ns; }
+
+/* The collector saw one process joining, which failed; when it looks again, another one joins there. */
+static void slot_of_one_that_failed_to_join_gives_the_next_its_time(void)
+{
+    struct mplog_options o = hand_options();
+    uint64_t first, next, serial;
+    hand_begin(&o);
+    struct mpl_control *c = hand_collector.control;
+    int slot = mpl_slot_claim(c, getpid(), &first, &serial);
+    look_at_slots();
+    CHECK(slot > 0 && atomic_load(&c->slot[slot].word) == first);
+    CHECK(mpl_slot_free(&c->slot[slot], first));
+    let_time_pass((uint32_t)slot, 60000 * NS_PER_MS);
+    CHECK_INT(mpl_slot_claim(c, getpid(), &next, &serial), slot);
+    look_at_slots();
+    CHECK(atomic_load(&c->slot[slot].word) == next);
+    let_time_pass((uint32_t)slot, 60000 * NS_PER_MS);
+    look_at_slots();
+    CHECK(atomic_load(&c->slot[slot].word) != next); /* that was too long */
+    hand_end();
+}
+
+static struct mpl_entry third_entry = {.session = &third};
+
+static int enter(struct mpl_entry *e)
+{
+    *e->session = (struct mpl_session){.control_fd = hand_session.control_fd, .pipe_fd = -1};
+    memcpy(e->session->dir, hand_session.dir, sizeof hand_session.dir);
+    return mpl_member_enter(e, hand_collector.dir_fd);
+}
+
+/* The one that joins is stopped for long, is taken for dead, and its slot is given to another. */
+static void give_slot_to_another(void)
+{
+    look_at_slots();
+    let_time_pass(1, 60000 * NS_PER_MS);
+    look_at_slots();
+    CHECK_INT(enter(&third_entry), 0);
+}
+
+static void late_joiner_leaves_the_slot_to_whom_it_was_given(void)
+{
+    struct mplog_options o = hand_options();
+    struct mpl_entry e = {.session = &second};
+    hand_begin(&o);
+    hand_pass();
+    struct mpl_control *c = hand_collector.control;
+    at_slot_fn = give_slot_to_another;
+    CHECK_INT(enter(&e), 0);
+    CHECK(at_slot_fn == NULL);
+    CHECK_INT(third.slot, 1);
+    CHECK_INT(second.slot, 2); /* it has joined again */
+    CHECK_INT(atomic_load(&c->slot[1].segment_serial), third_entry.segment.serial);
+    CHECK_INT(atomic_load(&c->slot[2].segment_serial), e.segment.serial);
+    hand_pass();
+    CHECK(hand_collector.member[1] && hand_collector.member[1]->serial == third_entry.segment.serial);
+    CHECK(hand_collector.member[2] && hand_collector.member[2]->serial == e.segment.serial);
+    mpl_member_withdraw(&e);
+    mpl_member_withdraw(&third_entry);
+    hand_end();
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
@@ -190,6 +274,8 @@ int main(void)
         TEST_CASE(loss_that_is_counted_while_the_ring_becomes_cold_is_told),
         TEST_CASE(losses_of_a_process_are_told_although_nothing_is_logged),
         TEST_CASE(flush_that_comes_when_a_pass_has_begun_ends_the_rest_after_it),
+        TEST_CASE(slot_of_one_that_failed_to_join_gives_the_next_its_time),
+        TEST_CASE(late_joiner_leaves_the_slot_to_whom_it_was_given),
     };
     hand_directory();
     int result = test_run(cases, sizeof cases / sizeof cases[0]);
