@@ -254,9 +254,12 @@ void mpl_members_remove_drained(struct mpl_collector *c)
             mpl_pass_forget_ring(c, m->ring[k]);
         c->member[i] = NULL;
         c->ending_count--;
+        /* It may be LEAVING by now. Another member's: we have been replaced, and our successor has given it away. */
         uint64_t word = atomic_load(&c->control->slot[i].word);
+        bool is_its_own = mpl_slot_is_same(word, m->word);
         mpl_view_close(m);
-        take_back_slot(c, i, word);
+        if (is_its_own)
+            take_back_slot(c, i, word);
     }
 }
 

@@ -310,11 +310,19 @@ static void cool(struct mpl_collector *c)
     c->hot_count = kept;
 }
 
+/* One that has lost its lock, and had nothing to decide, has not noticed yet: its successor may have freed the ring,
+ * and another thread writes there. */
+static bool is_followed(struct mpl_collector *c)
+{
+    c->is_replaced = c->is_replaced || atomic_load(&c->control->head.takeovers) != c->takeover;
+    return c->is_replaced;
+}
+
 static void free_closed(struct mpl_collector *c)
 {
     for (uint32_t i = c->hot_count; i-- > 0;) {
         struct mpl_ring_view *r = c->hot[i];
-        if (r->is_closing && is_drained(r) && !r->member->is_dead && !r->member->is_leaving)
+        if (r->is_closing && is_drained(r) && !r->member->is_dead && !r->member->is_leaving && !is_followed(c))
             free_ring(c, r);
     }
 }

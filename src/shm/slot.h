@@ -17,6 +17,12 @@ static inline uint64_t mpl_slot_word(uint64_t old_word, uint32_t state, pid_t pi
     return (old_word & 0xffffff00u) | state | (uint64_t)(uint32_t)pid << 32;
 }
 
+/* Is it the same member, in whatever state? */
+static inline bool mpl_slot_is_same(uint64_t word, uint64_t other_word)
+{
+    return ((word ^ other_word) & ~0xffull) == 0;
+}
+
 /* Takes a free slot for `pid`, in state JOINING. Returns its index, its word and the serial that stands there, or
  * -ENOSPC with a sentence. seq_cst: the joiner reads head.state afterwards, the collector does the reverse
  * (collector/life.c). */

@@ -108,4 +108,11 @@ MUTANTS = [
     Mutant(75, "joiner_that_comes_late_gives_up", "src/session/member.c",
            "#define ENTER_TRIES 10 ", "#define ENTER_TRIES 1 ",
            "unit:late_joiner_leaves_the_slot_to_whom_it_was_given"),
+    Mutant(75, "slot_of_another_taken_back", "src/collector/members.c",
+           "        if (is_its_own)\n", "        if (is_its_own || word)\n",
+           "unit:slot_that_a_successor_has_given_away_is_left_alone"),
+    Mutant(75, "ring_freed_by_who_has_been_replaced", "src/collector/pass.c",
+           "    return c->is_replaced;\n}\n\nstatic void free_closed",
+           "    return false;\n}\n\nstatic void free_closed",
+           "unit:ring_that_is_claimed_again_is_not_freed"),
 ]

@@ -266,6 +266,60 @@ static void late_joiner_leaves_the_slot_to_whom_it_was_given(void)
     hand_end();
 }
 
+/* ---- a collector that has lost its lock ---- */
+
+static void give_slot_of_the_former_to_another(void)
+{
+    struct mpl_slot *s = &hand_collector.control->slot[1];
+    CHECK(mpl_slot_free(s, atomic_load(&s->word)));
+    CHECK_INT(enter(&third_entry), 0);
+}
+
+static void slot_that_a_successor_has_given_away_is_left_alone(void)
+{
+    struct mplog_options o = hand_options();
+    struct mpl_entry e = {.session = &second};
+    hand_begin(&o);
+    CHECK_INT(enter(&e), 0);
+    hand_pass();
+    mpl_member_withdraw(&e);
+    at_commit_fn = give_slot_of_the_former_to_another;
+    hand_pass();
+    CHECK_INT(third.slot, 1);
+    CHECK(atomic_load(&hand_collector.control->slot[1].word) == third.slot_word);
+    look_at_slots();
+    CHECK(hand_collector.member[1] && hand_collector.member[1]->serial == third_entry.segment.serial);
+    mpl_member_withdraw(&third_entry);
+    hand_end();
+}
+
+static struct mpl_ring *closed_ring;
+
+static void take_over_and_claim_again(void)
+{
+    atomic_fetch_add(&hand_collector.control->head.takeovers, 1);
+    atomic_store(&closed_ring->state, MPL_RING_OPEN);
+}
+
+static void ring_that_is_claimed_again_is_not_freed(void)
+{
+    struct mplog_options o = hand_options();
+    hand_begin(&o);
+    mplog_info(logger(), "one");
+    hand_pass();
+    closed_ring = own()->ring;
+    atomic_store(&closed_ring->state, MPL_RING_CLOSED);
+    at_commit_fn = take_over_and_claim_again;
+    hand_pass();
+    CHECK_INT(atomic_load(&closed_ring->state), MPL_RING_OPEN);
+    CHECK(hand_collector.is_replaced);
+    hand_take_over();
+    mplog_info(logger(), "two");
+    hand_pass();
+    CHECK(log_is("one\ntwo\n"));
+    hand_end();
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
@@ -276,6 +330,8 @@ int main(void)
         TEST_CASE(flush_that_comes_when_a_pass_has_begun_ends_the_rest_after_it),
         TEST_CASE(slot_of_one_that_failed_to_join_gives_the_next_its_time),
         TEST_CASE(late_joiner_leaves_the_slot_to_whom_it_was_given),
+        TEST_CASE(slot_that_a_successor_has_given_away_is_left_alone),
+        TEST_CASE(ring_that_is_claimed_again_is_not_freed),
     };
     hand_directory();
     int result = test_run(cases, sizeof cases / sizeof cases[0]);
