@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/level.h"
 #include "base/os.h"
+#include "output/file.h"
 #include "session/member.h"
 #include "session/session.h"
 #include "shm/alive.h"
@@ -206,7 +207,9 @@ static int create_below(struct mpl_entry *e, const char *parent, const char *id)
     if (error) {
         name_place(error, parent);
     } else {
-        error = mpl_dir_publish(built, e->session->dir);
+        /* Children find the session as soon as it has its name: what they log is not to be emptied away. */
+        error = e->to_empty ? mpl_file_truncate(e->to_empty) : 0;
+        error = error ? error : mpl_dir_publish(built, e->session->dir);
         if (error)
             mpl_session_abandon(e);
     }

@@ -11,6 +11,8 @@
 #include "shm/dir.h"
 #include "shm/segment.h"
 
+struct mpl_file;
+
 #define MPL_SESSION_TEXT_MAX (2 * MPL_OPTIONS_TEXT_MAX) /* options with everything in them escaped once */
 
 struct mpl_session {
@@ -26,7 +28,7 @@ struct mpl_session {
     bool is_exported; /* MPLOG_SESSION is ours */
     /* why it has no helper; "": it has one, or wants none. Of the process that set it up */
     char no_helper[MPL_ERROR_MAX];
-    bool is_behind; /* the last wait for its files was in vain: who leaves it says so */
+    bool is_behind;            /* the last wait for its files was in vain: who leaves it says so */
     uint64_t vain_ms, vain_at; /* waited in vain since its files were that far (mpl_wake_progress) */
 };
 
@@ -35,6 +37,7 @@ struct mpl_entry {
     struct mpl_session *session;
     struct mpl_segment_writer segment;
     struct mpl_control *control; /* mapped until the process has switched over, which cannot fail then */
+    struct mpl_file *to_empty;   /* before anybody else can join and log into it; NULL: none */
 };
 
 /* Builds a session from session->options under `id` (NULL: a new one), with this process as its first member, and

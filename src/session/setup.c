@@ -226,7 +226,9 @@ static void switch_to(struct mpl_entry *e)
 
 static int start_session(struct trial *t)
 {
-    struct mpl_entry e = {.session = next};
+    bool is_write_mode = next->options.o.file_mode && strcmp(next->options.o.file_mode, "w") == 0;
+    struct mpl_entry e = {.session = next,
+                          .to_empty = is_write_mode && t->is_open && t->file.is_regular ? &t->file : NULL};
     int error = mpl_session_write_text(next);
     error = error ? error : mpl_session_create(&e, NULL);
     if (error)
@@ -240,13 +242,6 @@ static int start_session(struct trial *t)
         if (mpl_os_fd_is(next->control_fd, next->control_dev, next->control_ino))
             close(next->control_fd);
         mpl_dir_delete(next->dir);
-        return error;
-    }
-    bool is_write_mode = next->options.o.file_mode && strcmp(next->options.o.file_mode, "w") == 0;
-    if (is_write_mode && t->is_open && t->file.is_regular)
-        error = mpl_file_truncate(&t->file);
-    if (error) {
-        mpl_session_abandon(&e); /* the collector finds no member and removes the session */
         return error;
     }
     switch_to(&e);

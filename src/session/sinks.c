@@ -33,8 +33,21 @@ static bool is_described_by(int dir_fd, uint32_t index, struct mpl_str descripti
     return n >= 0 && mpl_str_equal((struct mpl_str){found, (size_t)n}, description);
 }
 
-/* Under the sinks' lock. `is_new`: the sink was not there before. */
-static int find_or_create(int dir_fd, bool is_stream, struct mpl_str description, uint32_t *index, bool *is_new)
+/* Of one who failed, or was killed, before the sink counted. */
+static void delete_remains(int dir_fd, uint32_t index)
+{
+    static const char *const kinds[] = {"sink", MPL_BATCH_KIND, MPL_BATCH_KIND_2, "stream"};
+    char name[MPL_SINKFILE_NAME_MAX];
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        mpl_sinkfile_name(name, kinds[i], index);
+        unlinkat(dir_fd, name, 0);
+    }
+}
+
+/* Under the sinks' lock. A sink that was not there before begins with an empty file, if there is one `to_empty`: others
+ * find it, and log into it, as soon as it counts. */
+static int find_or_create(int dir_fd, bool is_stream, struct mpl_str description, struct mpl_file *to_empty,
+                          uint32_t *index)
 {
     _Atomic uint32_t *sink_count = &mpl_process.control->head.sink_count;
     uint32_t count = atomic_load_explicit(sink_count, memory_order_acquire);
@@ -44,10 +57,11 @@ static int find_or_create(int dir_fd, bool is_stream, struct mpl_str description
     }
     if (count >= MPL_SINKS_MAX)
         return mpl_fail(ENOSPC, "log_file: the session has %u sinks already", MPL_SINKS_MAX);
+    delete_remains(dir_fd, count);
     int error = mpl_sink_create(dir_fd, count, is_stream, description);
+    error = error || !to_empty ? error : mpl_file_truncate(to_empty);
     if (error)
         return error;
-    *is_new = true;
     /* Partner: mpl_collector_open_sinks, acquire: the file is complete. */
     atomic_store_explicit(sink_count, count + 1, memory_order_release);
     mpl_wake_for_news(mpl_process.control);
@@ -68,19 +82,19 @@ static int describe(const struct mpl_options *options, const struct mpl_file *fi
 static int add(struct mpl_session *s, const struct mpl_options *options, struct mpl_file *file, uint32_t *index)
 {
     struct mpl_text t = {wanted, 0, sizeof wanted};
-    bool is_new = false;
+    bool is_write_mode = options->o.file_mode && strcmp(options->o.file_mode, "w") == 0;
     int error = describe(options, file, &t);
     int dir_fd = error ? error : mpl_dir_open(s->dir);
     if (dir_fd < 0)
         return dir_fd;
     error = mpl_control_lock_sinks(s->control_fd);
     if (!error) {
-        error = find_or_create(dir_fd, !file->is_regular, (struct mpl_str){wanted, t.len}, index, &is_new);
+        error = find_or_create(dir_fd, !file->is_regular, (struct mpl_str){wanted, t.len},
+                               is_write_mode && file->is_regular ? file : NULL, index);
         mpl_control_unlock_sinks(s->control_fd);
     }
     close(dir_fd);
-    bool is_write_mode = options->o.file_mode && strcmp(options->o.file_mode, "w") == 0;
-    return !error && is_new && is_write_mode && file->is_regular ? mpl_file_truncate(file) : error;
+    return error;
 }
 
 int mpl_sinks_add(struct mpl_session *s, const struct mpl_options *options, uint32_t *index)
