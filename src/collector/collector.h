@@ -91,7 +91,8 @@ struct mpl_collector {
 
     /* how far everything is written; the stamp a flusher compares with */
     uint64_t written_until, streamed_until, flush_seen;
-    uint64_t mark_stamp; /* the next one of written_until, when each sink has finished its mark */
+    /* the next ones of the first two, when each file, or stream, has finished its mark */
+    uint64_t mark_stamp, stream_mark_stamp;
 
     bool writes_apart; /* files may have threads */
 };

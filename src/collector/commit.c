@@ -302,7 +302,8 @@ static void set_mark(struct mpl_collector *c)
     c->mark_stamp = c->now_stamp;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
-        s->mark = !s->is_stream && mpl_batch_is_open(s) ? mpl_batch_decided(s) : 0;
+        if (!s->is_stream)
+            s->mark = mpl_batch_is_open(s) ? mpl_batch_decided(s) : 0;
     }
 }
 

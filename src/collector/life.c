@@ -38,6 +38,9 @@
  * the time, or cannot be cold; its promise is over soon. */
 #define COOLING_NS (50 * NS_PER_MS)
 
+/* One that is told to stop waits so long for the readers of its streams. */
+#define STREAMS_WAIT_NS (1000 * NS_PER_MS)
+
 /* Of the collector's own buffers, what is kept while idle. */
 #define IDLE_BUFFER_BYTES 65536u
 
@@ -191,13 +194,17 @@ static enum next try_to_leave(struct mpl_collector *c, const struct mpl_life *li
 /* stderr is closed when no member has it any more: else whoever waits for its end, as $(command) does, waits for us. */
 static void finish_streams(struct mpl_collector *c)
 {
+    int error;
     for (uint32_t i = 0; i < c->sink_count; i++) {
         struct mpl_sink *s = c->sink[i];
         if (!s->is_stream || !s->writer || s->is_finished || !s->is_stderr ||
             mpl_members_have_stderr(c, s->dev, s->ino))
             continue;
         mpl_stream_finish(s);
-        s->is_finished = s->is_end_noted = true;
+        s->is_finished = true;
+        if (mpl_stream_has_ended(s, &error) && error)
+            continue; /* what it has not written is to be counted: loss.c */
+        s->is_end_noted = true;
         c->sinks_up &= ~(UINT32_C(1) << i);
     }
 }
@@ -287,6 +294,19 @@ static void tell_of_deaths(struct mpl_collector *c, const struct mpl_life *life,
                                          count, (long)getpid());
 }
 
+/* For a while; the next collector may be long in coming. */
+static bool are_streams_drained(struct mpl_collector *c, uint64_t waited_ns)
+{
+    bool are_drained = true;
+    for (uint32_t i = 0; i < c->sink_count && waited_ns < STREAMS_WAIT_NS; i++) {
+        if (!c->sink[i]->is_stream)
+            continue;
+        mpl_stream_await(c->sink[i]); /* before looking */
+        are_drained = mpl_stream_is_drained(c->sink[i]) && are_drained;
+    }
+    return are_drained;
+}
+
 /* True: the session is removed. */
 static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_left_behind)
 {
@@ -313,7 +333,7 @@ static bool run(struct mpl_collector *c, const struct mpl_life *life, bool *is_l
         stop_ns = must_stop && stop_ns == 0 ? now_ns : stop_ns;
         bool is_cold = c->hot_count == 0 || now_ns - stop_ns > COOLING_NS;
         bool is_done = !c->is_blocked && c->ending_count == 0 && c->written_until == c->now_stamp && !c->has_posted &&
-                       is_cold;
+                       is_cold && are_streams_drained(c, now_ns - stop_ns);
         if (next != GO_ON || (must_stop && is_done && c->alive_count > 0))
             break;
         rest(c, wake_word, now_ns);
@@ -386,6 +406,8 @@ static int lead(const struct mpl_life *life, int dir_fd, int *control_fd, bool *
         bool is_left_behind;
         bool is_removed = run(c, life, &is_left_behind);
         note_end(life, is_removed);
+        for (uint32_t i = 0; i < c->sink_count && !is_removed; i++) /* before the lock is given up, if we have it */
+            mpl_stream_stop(c->sink[i]);
         *is_again = !is_removed && is_ours(c) && give_up_lock(c, is_left_behind, control_fd);
     } else if (error == -ESHUTDOWN) {
         /* Somebody else was the last, while we waited for the lock, or was killed before it could delete what it had

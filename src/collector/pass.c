@@ -329,23 +329,40 @@ static void free_closed(struct mpl_collector *c)
 
 /* ---- the pass ---- */
 
+static bool have_streams_reached_marks(const struct mpl_collector *c)
+{
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        if (c->sink[i]->is_stream && !mpl_stream_has_reached(c->sink[i], c->sink[i]->mark))
+            return false;
+    }
+    return true;
+}
+
+/* As mpl_commit_written_until: a stream that is written to all the time is never drained. */
+static uint64_t streamed_until(struct mpl_collector *c)
+{
+    uint64_t until = c->stream_mark_stamp;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        if (c->sink[i]->is_stream && c->flush_seen >= c->streamed_until)
+            mpl_stream_await(c->sink[i]); /* before looking */
+    }
+    if (!have_streams_reached_marks(c))
+        return c->streamed_until;
+    c->stream_mark_stamp = c->now_stamp;
+    for (uint32_t i = 0; i < c->sink_count; i++) {
+        if (c->sink[i]->is_stream)
+            c->sink[i]->mark = c->sink[i]->write_pos; /* which is decided: a pass has ended */
+    }
+    return have_streams_reached_marks(c) ? c->now_stamp : until;
+}
+
 static void say_how_far(struct mpl_collector *c)
 {
-    bool is_drained_everywhere = true;
-    for (uint32_t i = 0; i < c->sink_count; i++) {
-        struct mpl_sink *s = c->sink[i];
-        if (!s->is_stream)
-            continue;
-        if (c->flush_seen >= c->streamed_until)
-            mpl_stream_await(s); /* before looking */
-        is_drained_everywhere = mpl_stream_is_drained(s) && is_drained_everywhere;
-    }
     atomic_store(&c->control->head.given_up_files, mpl_commit_given_up(c)); /* partner: mpl_session_flush */
     c->written_until = mpl_commit_written_until(c);
     if (!c->is_other_boot)
         c->control->head.pulse = (struct mpl_pulse){c->wall.stamp, c->wall.wall_ns, c->wall.ns_per_tick};
-    if (is_drained_everywhere)
-        c->streamed_until = c->now_stamp;
+    c->streamed_until = streamed_until(c);
     mpl_wake_flushed(c->control, c->written_until, c->streamed_until);
 }
 

@@ -105,7 +105,7 @@ struct mpl_sink {
     uint32_t filling;           /* the one of these that lines are filled into; the other one is older, or empty */
     uint64_t waiting_bytes_max; /* so many bytes may wait for a file that fails */
     uint64_t finished;          /* position: all before it is written, and synced as the option says */
-    uint64_t mark;              /* position that written_until waits for: mpl_commit_set_mark */
+    uint64_t mark;              /* position that written_until, of a stream streamed_until, waits for */
     enum mpl_fsync fsync;
     bool has_unsynced_error, needs_sync;
     uint64_t sync_due_ns;
@@ -245,7 +245,10 @@ void mpl_stream_take(struct mpl_sink *s, struct mpl_str bytes);
 void mpl_stream_prepare(struct mpl_sink *s, uint64_t tag);
 void mpl_stream_decided(struct mpl_sink *s);
 
-/* All decided bytes have been written, or there is nowhere to write them to, and that has been noted. */
+/* All bytes before that position have been written, or there is nowhere to write them to, and that has been noted. */
+bool mpl_stream_has_reached(const struct mpl_sink *s, uint64_t pos);
+
+/* The same of all decided bytes. */
 bool mpl_stream_is_drained(const struct mpl_sink *s);
 
 /* The writer thread has ended, because of *error, or (0) because it was told to. */
@@ -269,5 +272,9 @@ void mpl_stream_close_in_child(void);
 /* Nobody is left who could want to see more: what is there is written, for at most a second, and the descriptor closed.
  */
 void mpl_stream_finish(struct mpl_sink *s);
+
+/* Somebody else may be the collector soon, or is already: the thread ends, and leaves to that one what it has not
+ * written. At most what it is just writing comes twice, if that takes longer than a second. */
+void mpl_stream_stop(struct mpl_sink *s);
 
 #endif

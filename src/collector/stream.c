@@ -34,6 +34,9 @@
 
 #define STACK_BYTES 65536u
 
+/* AT_ONCE: what is not written is left to a successor; TOO_LATE: who may have begun to write it. */
+enum stop { GO_ON, AT_ONCE, TOO_LATE };
+
 struct mpl_stream_writer {
     pthread_t thread;
     struct mpl_stream *stream;
@@ -47,6 +50,7 @@ struct mpl_stream_writer {
     _Atomic uint32_t work;         /* futex: main thread adds 1 when there is more, or to finish */
     _Atomic uint32_t is_awaited;   /* main thread wants to know of the next progress. seq_cst against read_pos */
     _Atomic uint32_t is_finishing; /* write what is there, then end */
+    _Atomic uint32_t stop;         /* enum stop */
     _Atomic uint32_t is_over;      /* the thread has ended or is about to: nothing is written any more */
     _Atomic int error;             /* why; 0: it was told to */
 };
@@ -130,12 +134,16 @@ static ssize_t write_some(struct mpl_stream_writer *w, uint64_t from, uint64_t a
     return errno == EINTR || errno == EAGAIN ? 0 : -errno;
 }
 
-/* Waits until the descriptor takes something; false: it never will. */
-static bool wait_writable(struct mpl_stream_writer *w)
+#define LOOK_MS 100 /* an end without a write is noticed after that */
+
+/* 1: the descriptor takes something; 0: not yet; -EPIPE: it never will. */
+static int wait_writable(struct mpl_stream_writer *w)
 {
     struct pollfd p = {.fd = w->fd, .events = POLLOUT};
-    int n = poll(&p, 1, 1000); /* an end without a write (main thread gives up) is noticed within a second */
-    return !(n > 0 && (p.revents & (POLLERR | POLLNVAL)) != 0 && (p.revents & POLLOUT) == 0);
+    int n = poll(&p, 1, LOOK_MS);
+    if (n > 0 && (p.revents & (POLLERR | POLLNVAL)) != 0 && (p.revents & POLLOUT) == 0)
+        return -EPIPE;
+    return n != 0; /* poll itself may fail, and the write tell more */
 }
 
 static void *run_writer(void *arg)
@@ -144,7 +152,7 @@ static void *run_writer(void *arg)
     struct mpl_stream *st = w->stream;
     uint64_t read_pos = atomic_load_explicit(&w->read_pos, memory_order_relaxed);
     int error = 0;
-    while (!error) {
+    while (!error && !atomic_load(&w->stop)) {
         uint32_t work = atomic_load(&w->work);
         /* Acquire: partner is mpl_stream_decided; the bytes are there. */
         uint64_t write_pos = atomic_load_explicit(&w->write_pos, memory_order_acquire);
@@ -154,14 +162,15 @@ static void *run_writer(void *arg)
             mpl_os_futex_wait(&w->work, work, 3600 * 1000 * NS_PER_MS);
             continue;
         }
-        if (!wait_writable(w)) {
-            error = EPIPE;
-            break;
-        }
-        ssize_t n = write_some(w, read_pos, write_pos - read_pos);
+        ssize_t n = wait_writable(w);
+        n = n > 0 ? write_some(w, read_pos, write_pos - read_pos) : n;
+        if (n == 0)
+            continue;
         if (n < 0)
             error = (int)-n;
         read_pos += n > 0 ? (uint64_t)n : 0;
+        if (atomic_load(&w->stop) == TOO_LATE)
+            break; /* it is a successor's now, who has begun where we did */
         atomic_store_explicit(&st->read_pos, read_pos, memory_order_release); /* partner: a successor's take_progress */
         /* Partners: mpl_stream_offer, which uses the room again; mpl_stream_await, which does the reverse of these two.
          */
@@ -348,13 +357,18 @@ void mpl_stream_decided(struct mpl_sink *s)
     }
 }
 
-bool mpl_stream_is_drained(const struct mpl_sink *s)
+bool mpl_stream_has_reached(const struct mpl_sink *s, uint64_t pos)
 {
     /* Partner: run_writer; seq_cst, since mpl_stream_await stores before this is asked. */
     int error;
     if (mpl_stream_has_ended(s, &error))
         return error == 0 || s->is_end_noted;
-    return atomic_load(&s->writer->read_pos) == atomic_load_explicit(&s->writer->write_pos, memory_order_relaxed);
+    return atomic_load(&s->writer->read_pos) >= pos;
+}
+
+bool mpl_stream_is_drained(const struct mpl_sink *s)
+{
+    return mpl_stream_has_reached(s, s->writer ? atomic_load_explicit(&s->writer->write_pos, memory_order_relaxed) : 0);
 }
 
 void mpl_stream_await(struct mpl_sink *s)
@@ -365,15 +379,32 @@ void mpl_stream_await(struct mpl_sink *s)
 
 #define FINISH_WAIT_NS (1000 * NS_PER_MS)
 
+static void wait_for_end(struct mpl_stream_writer *w)
+{
+    atomic_fetch_add(&w->work, 1);
+    mpl_os_futex_wake(&w->work, 1);
+    uint64_t deadline_ns = mpl_clock_monotonic_ns() + FINISH_WAIT_NS;
+    while (!atomic_load(&w->is_over) && mpl_clock_monotonic_ns() < deadline_ns)
+        mpl_os_sleep_ns(NS_PER_MS / 2);
+}
+
 void mpl_stream_finish(struct mpl_sink *s)
 {
     struct mpl_stream_writer *w = s->writer;
     if (!w || atomic_load(&w->is_finishing))
         return;
     atomic_store(&w->is_finishing, 1);
-    atomic_fetch_add(&w->work, 1);
-    mpl_os_futex_wake(&w->work, 1);
-    uint64_t deadline_ns = mpl_clock_monotonic_ns() + FINISH_WAIT_NS;
-    while (!atomic_load(&w->is_over) && mpl_clock_monotonic_ns() < deadline_ns)
-        mpl_os_sleep_ns(NS_PER_MS / 2);
+    wait_for_end(w);
+}
+
+void mpl_stream_stop(struct mpl_sink *s)
+{
+    struct mpl_stream_writer *w = s->writer;
+    if (!w || atomic_load(&w->is_finishing))
+        return;
+    atomic_store(&w->is_finishing, 1);
+    atomic_store(&w->stop, AT_ONCE);
+    wait_for_end(w);
+    if (!atomic_load(&w->is_over))
+        atomic_store(&w->stop, TOO_LATE);
 }
