@@ -18,6 +18,8 @@
 #include "collector/sink.h"
 #include "shm/control.h"
 #include "shm/dir.h"
+#include "shm/map.h"
+#include "shm/wake.h"
 
 #define CANDIDATES_MAX 8
 #define STACK_BYTES (512u << 10) /* the C library's conversions of huge numbers and of local time want some */
@@ -179,7 +181,18 @@ bool mpl_collector_thread_serves(uint64_t dev, uint64_t ino)
     return find(dev, ino, &index) != NULL;
 }
 
-void mpl_collector_thread_stop(uint64_t dev, uint64_t ino, int timeout_ms)
+/* It may be about to sleep for a second. By the descriptor that the caller has: to open another one, and close it,
+ * would release the lock. */
+static void wake(const struct instance *t, int control_fd)
+{
+    struct mpl_control *c = mpl_os_fd_is(control_fd, t->dev, t->ino) ? mpl_control_map(control_fd, NULL) : NULL;
+    if (!c)
+        return;
+    mpl_wake_for_news(c);
+    mpl_unmap(c, sizeof *c);
+}
+
+void mpl_collector_thread_stop(uint64_t dev, uint64_t ino, int control_fd, int timeout_ms)
 {
     unsigned index;
     uint64_t deadline_ns = mpl_clock_monotonic_ns() + (uint64_t)timeout_ms * NS_PER_MS;
@@ -187,6 +200,7 @@ void mpl_collector_thread_stop(uint64_t dev, uint64_t ino, int timeout_ms)
     if (!t)
         return;
     atomic_store(&t->must_stop, 1);
+    wake(t, control_fd);
     /* Not ended in time: it is stuck in a write, and ends with the process. */
     while (!atomic_load(&t->has_ended) && mpl_clock_monotonic_ns() < deadline_ns)
         mpl_os_sleep_ns(NS_PER_MS / 4);

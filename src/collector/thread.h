@@ -19,8 +19,8 @@ int mpl_collector_thread_recover(const char *dir);
 bool mpl_collector_thread_serves(uint64_t dev, uint64_t ino);
 
 /* Lets it write what there is, end the session if no other member is left, and waits for its end, at most `timeout_ms`.
- */
-void mpl_collector_thread_stop(uint64_t dev, uint64_t ino, int timeout_ms);
+ * It is woken by `control_fd`, the caller's descriptor of that file. */
+void mpl_collector_thread_stop(uint64_t dev, uint64_t ino, int control_fd, int timeout_ms);
 
 /* Forked child: the threads were the parent's. */
 void mpl_collector_thread_forget(void);

@@ -187,7 +187,7 @@ static void close_log_file(struct trial *t, bool is_failure)
  * may the control file be closed, which gives up this process's lock on it. */
 static void close_current(void)
 {
-    mpl_collector_thread_stop(current->control_dev, current->control_ino,
+    mpl_collector_thread_stop(current->control_dev, current->control_ino, current->control_fd,
                               current->is_behind ? STUCK_THREAD_WAIT_MS : EXIT_WAIT_MS);
     if (mpl_os_fd_is(current->control_fd, current->control_dev, current->control_ino))
         close(current->control_fd);
