@@ -236,4 +236,16 @@ MUTANTS = [
            more=[("src/session/recover.c",
                   "static void explain(const char *dir,",
                   "__attribute__((unused)) static void explain(const char *dir,")]),
+    Mutant(21, "end_of_a_stream_without_members_not_counted", "src/collector/life.c",
+           "        if (mpl_stream_has_ended(s, &error) && error)\n",
+           "        if (0 && mpl_stream_has_ended(s, &error))\n",
+           "unit:what_stderr_does_not_take_at_its_end_is_counted"),
+    Mutant(22, "flush_waits_until_a_stream_is_drained", "src/collector/pass.c",
+           "    if (!have_streams_reached_marks(c))\n        return c->streamed_until;\n"
+           "    c->stream_mark_stamp = c->now_stamp;\n",
+           "    until = c->streamed_until;\n",
+           "unit:stamp_of_what_is_streamed_moves_while_something_waits"),
+    Mutant(22, "stream_written_on_without_the_lock", "src/collector/life.c",
+           "            mpl_stream_stop(c->sink[i]);\n", "            (void)mpl_stream_stop;\n",
+           "unit:collector_that_gives_up_its_lock_writes_to_no_stream"),
 ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 36 to 40, 47, 57, 63, 73 and 74 of docs/faults.md: sessions."""
+"""Rows 36 to 40, 47, 57, 63, 73, 74 and 77 of docs/faults.md: sessions."""
 from mutant import Mutant
 
 MUTANTS = [
@@ -94,4 +94,23 @@ MUTANTS = [
            "next_extent_at_last(m, dir_fd, next)",
            "next_extent_at_last(m, dir_fd, next ? next : next_extent_offset(m))",
            "unit:definitions_made_while_others_are_read_are_found"),
+    Mutant(77, "file_emptied_when_the_session_is_there", "src/session/create.c",
+           "        error = e->to_empty ? mpl_file_truncate(e->to_empty) : 0;\n"
+           "        error = error ? error : mpl_dir_publish(built, e->session->dir);\n",
+           "        error = mpl_dir_publish(built, e->session->dir);\n"
+           "        error = error || !e->to_empty ? error : mpl_file_truncate(e->to_empty);\n",
+           "unit:file_is_emptied_before_others_can_find_the_session"),
+    Mutant(77, "file_of_a_handler_emptied_when_it_is_there", "src/session/sinks.c",
+           "    error = error || !to_empty ? error : mpl_file_truncate(to_empty);\n"
+           "    if (error)\n"
+           "        return error;\n",
+           "    if (error)\n"
+           "        return error;\n",
+           "unit:file_of_a_handler_is_emptied_before_others_can_find_it",
+           more=[("src/session/sinks.c", "    mpl_wake_for_news(mpl_process.control);\n    return 0;\n",
+                  "    mpl_wake_for_news(mpl_process.control);\n"
+                  "    return to_empty ? mpl_file_truncate(to_empty) : 0;\n")]),
+    Mutant(77, "remains_of_a_sink_left", "src/session/sinks.c",
+           "        unlinkat(dir_fd, name, 0);\n", "        (void)dir_fd;\n",
+           "unit:sink_that_was_begun_and_not_finished_is_in_nobodys_way"),
 ]

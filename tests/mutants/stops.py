@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 13 to 18, 72 and 75 of docs/faults.md: signals and stops."""
+"""Rows 13 to 18, 72, 75 and 76 of docs/faults.md: signals and stops."""
 from deaths import NO_LOCK
 from mutant import Mutant
 
@@ -115,4 +115,7 @@ MUTANTS = [
            "    return c->is_replaced;\n}\n\nstatic void free_closed",
            "    return false;\n}\n\nstatic void free_closed",
            "unit:ring_that_is_claimed_again_is_not_freed"),
+    Mutant(76, "thread_that_sleeps_not_told_to_stop", "src/collector/thread.c",
+           "    wake(t, control_fd);\n", "    (void)wake, (void)control_fd;\n",
+           "unit:thread_that_sleeps_is_woken_to_stop"),
 ]
