@@ -62,6 +62,7 @@ static struct mplpy_state *take_out(size_t i)
     return s;
 }
 
+/* Nothing is known before the first object goes: what goes with it may log, and would meet the rest of what was. */
 static void drop_path(struct mplpy_state *s)
 {
     PyObject *former[3 * MPLPY_WATCHED_MAX + 1];
@@ -72,6 +73,8 @@ static void drop_path(struct mplpy_state *s)
         for (Py_ssize_t k = 0; k < s->watched[i].size; k++)
             former[count++] = s->watched[i].item[k];
     }
+    s->is_fast = s->is_plain = false;
+    s->disabled_levels = s->enabled_levels = 0;
     s->cache = NULL;
     s->watched_count = s->handler_count = 0;
     s->need = 0;
@@ -171,6 +174,10 @@ static bool add_handler(struct mplpy_state *s, PyObject *handler)
     if (!read_number(handler, mplpy_name.level, &level) || !read_number(handler, mplpy_name._sinks, &sinks) ||
         !read_number(handler, mplpy_name._fields, &fields))
         return false;
+    for (unsigned i = 0; i < s->handler_count; i++) {
+        if (s->handler[i].sinks & (uint32_t)sinks)
+            return false; /* each of the two writes a line of its own */
+    }
     s->handler[s->handler_count].level = level;
     s->handler[s->handler_count++].sinks = (uint32_t)sinks;
     s->need |= (unsigned)fields;
@@ -240,17 +247,21 @@ static struct mpl_logger *core_logger(PyObject *logger)
     return core;
 }
 
+/* Counted, since destructors that log may run in the middle of one (handlers that go, the collector of cycles) and then
+ * begin another. */
+static unsigned refreshes;
+
 void mplpy_state_refresh(struct mplpy_state *s)
 {
-    unsigned generation = mplpy_generation;
-    drop_path(s);
-    s->is_fast = s->is_plain = false;
-    s->disabled_levels = s->enabled_levels = 0;
+    unsigned generation = mplpy_generation, refresh = ++refreshes;
+    do
+        drop_path(s);
+    while (s->cache);
     s->is_disabled = is_true(s->logger, mplpy_name.disabled);
     PyObject *cache = PyObject_GetAttr(s->logger, mplpy_name._cache);
     if (cache && PyDict_CheckExact(cache)) {
         s->cache = cache;
-        s->is_plain = has_plain_methods(s->logger);
+        s->is_plain = is_converted(s->logger) && has_plain_methods(s->logger);
     } else {
         Py_XDECREF(cache);
     }
@@ -258,6 +269,11 @@ void mplpy_state_refresh(struct mplpy_state *s)
         s->core = core_logger(s->logger);
         s->is_fast = s->core && watch(s, PyObject_GetAttr(s->logger, mplpy_name.filters)) && is_empty(s) && walk(s) &&
                      s->handler_count > 0;
+    }
+    if (refresh != refreshes) {
+        /* What was walked before the other one may have changed, and its lists were compared after that. */
+        s->is_fast = false;
+        s->disabled_levels = s->enabled_levels = 0;
     }
     PyErr_Clear();
     s->generation = generation; /* a change meanwhile, as by adopting a parent, is looked at next time */

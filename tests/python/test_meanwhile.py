@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Unlicense
+"""What comes in the middle of a log call, a set-up or a shutdown: interrupts, destructors, changes of records and
+handlers, other threads, forks."""
+import sys
+
+import support
+from support import equal, program, test, true
+
+V = sys.version_info
+
+
+@test
+def handler_that_a_destructor_adds_in_the_middle_of_a_call_is_called():
+    """Up to 3.11 the collector of cycles runs where objects are made: also while the path to the root is looked at."""
+    _, _, out = program("""
+import gc
+setup()
+class Foreign(logging.NullHandler):
+    count = 0
+    def handle(self, record):
+        self.count += 1
+class Cycle:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        log.addHandler(foreign)
+        log.info("inside")
+gc.disable()
+for more in range(40):
+    foreign = Foreign()
+    log = get_logger("t%d.a.b" % more)
+    for name in ("t%d.a", "t%d"):
+        logging.getLogger(name % more)  # not ours before they are met on the path
+    gc.collect()
+    Cycle()
+    gc.set_threshold(gc.get_count()[0] + more, 1000, 1000)
+    gc.enable()
+    log.info("call")
+    gc.disable()
+    if foreign in log.handlers:
+        before = foreign.count
+        log.info("after")
+        if foreign.count != before + 1:
+            print("not called", more)
+""")
+    equal(out, "")
+
+
+@test
+def handler_that_logs_when_it_goes_leaves_nothing():
+    lines, _, out = program("""
+setup()
+log = get_logger("a")
+class Foreign(logging.NullHandler):
+    def __del__(self):
+        log.info("gone")
+def add_and_remove():
+    foreign = Foreign()
+    log.addHandler(foreign)
+    log.info("x")
+    log.removeHandler(foreign)
+    del foreign
+    log.info("y")
+    log.info("z")
+add_and_remove()
+before = sys.getrefcount(log._cache)
+for _ in range(100):
+    add_and_remove()
+print(sys.getrefcount(log._cache) - before)
+""")
+    equal(out, "0\n")
+    equal(sorted(lines), sorted("MainProcess " + word for word in ("x", "y", "z", "gone") * 101))
+
+
+# ---- what is known of loggers and threads ----
+
+@test
+def two_handlers_of_the_same_file_write_a_line_each():
+    lines, _, _ = program("""
+setup(format_string="%(message)s")
+log = get_logger("a")
+log.addHandler(mplog.Handler())
+for i in range(3):
+    log.info("one %d", i)
+log.info("two", stack_info=False)
+""")
+    equal(lines, ["one 0", "one 0", "one 1", "one 1", "one 2", "one 2", "two", "two"])
+
+
+@test
+def logger_whose_class_is_derived_from_ours_uses_its_methods():
+    lines, _, _ = program("""
+setup(level="INFO")
+log = get_logger("a")
+log.debug("x")
+class Own(type(log)):
+    def isEnabledFor(self, level):
+        return True
+log.__class__ = Own
+log.debug("x")
+log.debug("x")
+""")
+    equal(lines, ["MainProcess x"] * 2)
+
+
+if __name__ == "__main__":
+    sys.exit(support.main())
