@@ -168,13 +168,21 @@ static int write_call(struct mplpy_call *c, int skip, bool has_caller, PyObject 
         c->site_bits = 0;
     }
     PyObject *text = finish(msg, args, count);
-    if (!text) {
-        PyErr_Clear(); /* the stock method reports it as it always does */
+    if (!text)
         return 0;
-    }
     int result = write_text(c, skip, has_caller, text);
     Py_DECREF(text);
     return result;
+}
+
+/* What is wrong with arguments or names the stock method meets again, and reports it as it always does. An interrupt or
+ * an exit that came meanwhile does not come again: stock lets it through. 0, or -1. */
+static int pass_over_error(void)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyErr_Clear();
+    return 0;
 }
 
 int mplpy_log(struct mplpy_state *s, PyObject *level_object, int level, int skip, PyObject *msg, PyObject *const *args,
@@ -193,8 +201,8 @@ int mplpy_log(struct mplpy_state *s, PyObject *level_object, int level, int skip
     int result = 0;
     if (mplpy_names_publish(&c, need) == 0 && (!(need & MPLPY_NEED_LEVEL_NAME) || show_level_name(&c, level_object)))
         result = write_call(&c, skip, (need & MPLPY_NEED_CALLER) != 0, msg, args, count);
-    if (result == 0)
-        PyErr_Clear();
+    if (mplpy_unlikely(result == 0 && PyErr_Occurred()))
+        result = pass_over_error();
     mplpy_call_end(&c);
     return result;
 }

@@ -146,7 +146,7 @@ static bool is_plain_thread(PyTypeObject *type)
     static PyTypeObject *known; /* compared only; a class at the same address has the same version tag or none */
     static unsigned known_tag;
     static PyObject *property;
-    if (type == known && type->tp_version_tag == known_tag && known_tag != 0)
+    if (type == known && mplpy_type_tag(type) == known_tag && known_tag != 0)
         return true;
     if (!property) {
         PyObject *base = PyDict_GetItemString(threading_dict, "Thread");
@@ -156,7 +156,7 @@ static bool is_plain_thread(PyTypeObject *type)
     if (!property || _PyType_Lookup(type, mplpy_name.name) != property || type->tp_getattro != PyObject_GenericGetAttr)
         return false;
     known = type;
-    known_tag = type->tp_version_tag;
+    known_tag = mplpy_type_tag(type);
     return true;
 }
 
@@ -284,7 +284,8 @@ static int show_process(struct mplpy_call *c)
 
 /* ---- the task ---- */
 
-/* asyncio.current_task().get_name(), or None for whatever goes wrong, as LogRecord has it; a new reference. */
+/* asyncio.current_task().get_name(), or None for whatever goes wrong, as LogRecord has it; a new reference. NULL: what
+ * was raised is no Exception. */
 static PyObject *task_name(void)
 {
     PyObject *asyncio = PyDict_GetItem(modules, mplpy_name.asyncio);
@@ -297,6 +298,8 @@ static PyObject *task_name(void)
     Py_XDECREF(get_name);
     Py_XDECREF(task);
     Py_XDECREF(f);
+    if (!text && PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+        return NULL;
     if (!text) {
         PyErr_Clear();
         text = PyUnicode_FromString("None");

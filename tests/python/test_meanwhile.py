@@ -9,6 +9,59 @@ from support import equal, program, test, true
 V = sys.version_info
 
 
+# ---- in the middle of a call ----
+
+@test
+def interrupts_and_exits_while_arguments_are_formatted_reach_the_program():
+    lines, _, out = program("""
+import signal
+setup()
+log = get_logger("a")
+class Once:
+    def __init__(self, action):
+        self.action = action
+    def __str__(self):
+        action, self.action = self.action, lambda: None
+        action()
+        return "once"
+def end():
+    raise SystemExit(3)
+def wrong():
+    raise ValueError("no")
+for action in (lambda: os.kill(os.getpid(), signal.SIGINT), end):
+    try:
+        log.info("%s", Once(action))
+    except (KeyboardInterrupt, SystemExit) as e:
+        print(type(e).__name__)
+log.info("%s after an error", Once(wrong))
+""")
+    equal(out.split(), ["KeyboardInterrupt", "SystemExit"])
+    equal(lines, ["MainProcess once after an error"])
+
+
+@test
+def interrupt_while_a_task_is_asked_for_its_name_reaches_the_program():
+    """Up to 3.11 nobody asks."""
+    _, _, out = program("""
+import asyncio
+setup(level="INFO", format_string="%(message)s" + " %(taskName)s" * (sys.version_info >= (3, 12)))
+log = get_logger("a")
+class Task(asyncio.Task):
+    def get_name(self):
+        raise KeyboardInterrupt
+async def work():
+    try:
+        log.info("x")
+        print("nothing")
+    except KeyboardInterrupt:
+        print("KeyboardInterrupt")
+loop = asyncio.new_event_loop()
+loop.run_until_complete(Task(work(), loop=loop))
+loop.close()
+""")
+    equal(out.split(), ["KeyboardInterrupt" if V >= (3, 12) else "nothing"])
+
+
 @test
 def handler_that_a_destructor_adds_in_the_middle_of_a_call_is_called():
     """Up to 3.11 the collector of cycles runs where objects are made: also while the path to the root is looked at."""
@@ -85,6 +138,20 @@ for i in range(3):
 log.info("two", stack_info=False)
 """)
     equal(lines, ["one 0", "one 0", "one 1", "one 1", "one 2", "one 2", "two", "two"])
+
+
+@test
+def class_of_threads_that_is_patched_is_asked_at_once():
+    lines, _, _ = program("""
+setup(format_string="%(threadName)s")
+log = get_logger("a")
+log.info("x")
+log.info("x")
+threading.Thread.name = property(lambda self: "PATCHED")
+log.info("x")
+log.info("x")
+""")
+    equal(lines, ["MainThread"] * 2 + ["PATCHED"] * 2)
 
 
 @test
