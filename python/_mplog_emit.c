@@ -196,11 +196,14 @@ static PyObject *message_of(PyObject *record, PyObject *dict)
                     Py_IS_TYPE(record, (PyTypeObject *)mplpy_record_class) && mplpy_world_is_standard();
     if (!is_plain)
         return PyObject_CallMethodObjArgs(record, mplpy_name.getMessage, NULL);
-    if (args == Py_None || PyTuple_GET_SIZE(args) == 0) {
-        Py_INCREF(msg);
+    Py_INCREF(msg);
+    if (args == Py_None || PyTuple_GET_SIZE(args) == 0)
         return msg;
-    }
-    return PyUnicode_Format(msg, args);
+    Py_INCREF(args); /* what is asked for its text may take both out of the record */
+    PyObject *message = PyUnicode_Format(msg, args);
+    Py_DECREF(args);
+    Py_DECREF(msg);
+    return message;
 }
 
 /* 1; 0: to be formatted; -1: raised. */

@@ -63,6 +63,29 @@ loop.close()
 
 
 @test
+def record_that_is_emptied_by_its_own_argument_is_written():
+    lines, _, _ = program("""
+setup(format_string="%(message)s")
+class Emptying:
+    def __str__(self):
+        self.record.msg = self.record.args = None
+        self.junk = [("z" * 50,) * 3 for _ in range(1000)]
+        return "e"
+handler = logging.getLogger().handlers[0]
+log = get_logger("a")
+log.info("first")
+for i in range(300):
+    argument = Emptying()
+    message = "".join(("%s %s ", "%s ", str(i)))
+    record = logging.LogRecord("a", 20, "path", 1, message, (argument, "b" * 60, "c" * 60), None)
+    argument.record = record
+    del argument, message
+    handler.handle(record)
+""")
+    equal(lines, ["first"] + ["e %s %s %d" % ("b" * 60, "c" * 60, i) for i in range(300)])
+
+
+@test
 def handler_that_a_destructor_adds_in_the_middle_of_a_call_is_called():
     """Up to 3.11 the collector of cycles runs where objects are made: also while the path to the root is looked at."""
     _, _, out = program("""
