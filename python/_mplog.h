@@ -248,7 +248,7 @@ int mplpy_format_init(void);
 struct mplpy_caller {
     PyObject *code; /* owned; NULL: an empty entry */
     int instruction;
-    bool is_internal; /* of the logging package: not a caller */
+    bool is_internal; /* of the logging package or the interpreter: not a caller */
     uint8_t format_changes;
     uint64_t text_bits;           /* site of finished texts */
     uint64_t format_bits;         /* site of `format` */

@@ -121,6 +121,13 @@ static bool is_internal(PyObject *filename)
 #endif
 }
 
+/* 3.12 has a frame of that file where C has called Python. It is the innermost one while the callee's locals go, and no
+ * caller: findCaller does not see it. */
+static bool is_shim(PyObject *filename)
+{
+    return PY_VERSION_HEX >> 16 == 0x030C && PyUnicode_CompareWithASCIIString(filename, "<shim>") == 0;
+}
+
 static void fill(struct mplpy_caller *c, PyObject *code, int instruction)
 {
     struct mplpy_caller former = *c;
@@ -128,7 +135,7 @@ static void fill(struct mplpy_caller *c, PyObject *code, int instruction)
     *c = (struct mplpy_caller){
         .code = code,
         .instruction = instruction,
-        .is_internal = is_internal(((PyCodeObject *)code)->co_filename),
+        .is_internal = is_internal(((PyCodeObject *)code)->co_filename) || is_shim(((PyCodeObject *)code)->co_filename),
         .line = PyCode_Addr2Line((PyCodeObject *)code, instruction),
     };
     /* May run code of the program. */

@@ -86,6 +86,31 @@ for i in range(300):
 
 
 @test
+def callback_that_is_a_log_method_is_placed_as_in_the_standard_library():
+    """It runs when the locals of a function go that C has called."""
+    lines, _, out = program("""
+import functools, weakref
+FORMAT = "%(filename)s %(funcName)s %(lineno)d %(message).4s"
+setup(format_string=FORMAT)
+class Local:
+    pass
+kept = []
+def called(log):
+    local = Local()
+    kept.append(weakref.ref(local, functools.partial(log.info, "gone %s")))
+def caller(log):
+    list(map(called, [log] * 3))
+stock = logging.Logger("stock")
+stock.addHandler(logging.StreamHandler(sys.stdout))
+stock.handlers[0].setFormatter(logging.Formatter(FORMAT))
+for log in (get_logger("a"), stock):
+    caller(log)
+""")
+    equal(lines, out.splitlines())
+    true(lines and lines[0].startswith("program.py caller "), lines)
+
+
+@test
 def handler_that_a_destructor_adds_in_the_middle_of_a_call_is_called():
     """Up to 3.11 the collector of cycles runs where objects are made: also while the path to the root is looked at."""
     _, _, out = program("""
