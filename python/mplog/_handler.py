@@ -51,8 +51,9 @@ class Handler(_mplog.HandlerBase):
     once, and what file_encoding cannot show is written as an escape.
 
     level, filters and formatter are honoured. An exact logging.Formatter is left to the collector where it can do the
-    same; a subclass formats at the call. close() waits until everything is written; a record after that is taken as
-    before. Thread-safe and fork-safe; holds no lock while it waits.
+    same, as it is with the first record: call setFormatter again after a change. A subclass formats at the call.
+    close() waits until everything is written; a record after that is taken as before. Thread-safe and fork-safe; holds
+    no lock while it waits.
 
     Raises ValueError or TypeError for wrong arguments, and for those of a file without log_file; OSError if log_file
     cannot be opened.
@@ -122,16 +123,23 @@ class Handler(_mplog.HandlerBase):
             from . import _setup
             _setup.ensure_session()
         _mplog.join(False)  # a forked child becomes a member here
-        session = _mplog.session_number()
+        session, options, formatter = _mplog.session_number(), _mplog.options(), self.formatter
+        if options is None:
+            self._sinks = 0
+            return  # another thread has shut down meanwhile
         if self._file is None:
-            self._prepare_shared()
+            self._prepare_shared(options)
         else:
             self._prepare_own()
         self._is_fast = self._is_plain and self._stream is None and not self._is_overridden
         object.__setattr__(self, "_session", session)
+        # Another thread may have set them since they were looked at.
+        if self.formatter is not formatter:
+            object.__setattr__(self, "_session", _NO_SESSION)
+        if self._is_overridden:
+            self._is_fast = False
 
-    def _prepare_shared(self):
-        options = _mplog.options()
+    def _prepare_shared(self, options):
         default, translated, self._encoding = session_format(options)
         stream, is_collectors = stderr_of_process() if options["log_to_stderr"] else (None, True)
         self._default = default

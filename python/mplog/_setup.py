@@ -12,7 +12,17 @@ from ._handler import Handler
 VARIABLE = "MPLOG_SESSION"
 EXCEPTION_FLUSH_MS = 200  # lines come before the traceback, and a stuck disk does not keep it back
 
+# Of the session and of _Root. Who needs logging's lock, too, takes that one first, as dictConfig does when it makes our
+# handlers; and what may take seconds is done without that one: levels are looked up under it, and forks wait for it.
 _lock = threading.RLock()
+
+
+def _after_fork():
+    global _lock
+    _lock = threading.RLock()  # the thread that had it is not there
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Root:
@@ -294,28 +304,39 @@ def _has_set_up():
     return options["log_file"] is not None or options["log_to_stderr"]
 
 
+_OWN, _PARENTS, _PARENTS_WITH_OTHER_OPTIONS = 1, 2, 3
+
+
+def _begin_session(options, style):
+    """Brings this process into a session. Whose it is, or None: it was set up just so before."""
+    if _is_inheriting() and _join(True) and _has_set_up():
+        return _PARENTS
+    options = check_options(options)
+    _settle_format(options, style)
+    if _is_child() and _join(True) and _has_set_up():
+        return _PARENTS_WITH_OTHER_OPTIONS if _differs(options) else _PARENTS
+    _drop_stale()
+    before = _mplog.session_number(), is_setup()
+    _mplog.setup(options)
+    return None if before == (_mplog.session_number(), True) else _OWN
+
+
 def setup(options, style, force, accelerate, flush_before_traceback):
     with _lock:
-        if _is_inheriting() and _join(True) and _has_set_up():
-            _install()
-            return
-        options = check_options(options)
-        _settle_format(options, style)
-        if _is_child() and _join(True) and _has_set_up():
-            is_new = _Root.handler is None
-            _install()
-            if _differs(options) and not is_new:
+        whose = _begin_session(options, style)
+    if whose is None:
+        return
+    with logging._lock, _lock:
+        if not _mplog.is_setup():
+            return  # another thread has shut down meanwhile
+        is_first = _Root.handler is None
+        if whose == _OWN and force:
+            _remove_foreign_handlers()
+        _install()
+        if whose != _OWN:
+            if whose == _PARENTS_WITH_OTHER_OPTIONS and not is_first:
                 _say("setup_logging: the options are ignored: this process belongs to the session of its parent")
             return
-        _drop_stale()
-        before = _mplog.session_number(), is_setup()
-        _mplog.setup(options)
-        if before == (_mplog.session_number(), True):
-            return  # the same options
-        if force:
-            _remove_foreign_handlers()
-        is_first = _Root.handler is None
-        _install()
         _export()
         if accelerate:
             for logger in list(logging.Logger.manager.loggerDict.values()):
@@ -345,23 +366,35 @@ def join(asks_parents):
     """
     with _lock:
         is_member = _join(asks_parents)
+    if not _mplog.is_setup():
+        return
+    with logging._lock, _lock:
         if _mplog.is_setup() and _has_set_up():
             _install(is_member)
 
 
+def _uninstall():
+    if _Root.handler is not None:
+        root = logging.getLogger()
+        root.removeHandler(_Root.handler)
+        if root.level == _Root.level_set:
+            root.setLevel(_Root.level_before)
+        logging.Handler.close(_Root.handler)
+        _Root.handler = _Root.level_before = _Root.level_set = None
+
+
 def shutdown():
-    with _lock:
-        if _Root.handler is not None:
-            root = logging.getLogger()
-            root.removeHandler(_Root.handler)
-            if root.level == _Root.level_set:
-                root.setLevel(_Root.level_before)
-            _Root.handler.flush()
-            logging.Handler.close(_Root.handler)
-            _Root.handler = _Root.level_before = _Root.level_set = None
-        _mplog.shutdown()
+    lock, is_held = _lock, False
+    try:
+        with logging._lock:
+            is_held = lock.acquire()
+            _uninstall()
+        _mplog.shutdown()  # waits for the last lines
         _unexport()
         _end_hooks()
+    finally:
+        if is_held:
+            lock.release()
 
 
 def is_setup():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 41 to 46, 49 to 52 and 56 to 60 of docs/faults.md: hostile or broken input, and hosts."""
+"""Rows 41 to 46, 49 to 52, 56 to 60 and 76 of docs/faults.md: hostile or broken input, and hosts."""
 from mutant import Mutant
 
 MUTANTS = [
@@ -133,17 +133,30 @@ MUTANTS = [
            "            self.handleError(record)\n",
            "            _mplog.count_format_error()\n",
            "py:bad_arguments_are_reported_as_in_the_standard_library"),
+    Mutant(52, "interrupts_of_formatting_swallowed", "python/_mplog_log.c",
+           "    if (!PyErr_ExceptionMatches(PyExc_Exception))\n"
+           "        return -1;\n"
+           "    PyErr_Clear();\n",
+           "    PyErr_Clear();\n",
+           "py:interrupts_and_exits_while_arguments_are_formatted_reach_the_program"),
+    Mutant(76, "path_let_go_before_it_is_forgotten", "python/_mplog_state.c",
+           "    s->is_fast = s->is_plain = false;\n"
+           "    s->disabled_levels = s->enabled_levels = 0;\n"
+           "    s->cache = NULL;\n",
+           "    s->cache = NULL;\n",
+           "py:handler_that_logs_when_it_goes_leaves_nothing"),
+    Mutant(76, "path_looked_at_twice_at_once_believed", "python/_mplog_state.c",
+           "    if (refresh != refreshes) {\n", "    if (refresh > refreshes) {\n",
+           "py:handler_that_a_destructor_adds_in_the_middle_of_a_call_is_called"),
     Mutant(51, "conversions_take_any_type", "python/_mplog_format.c",
            "    return c->takes >> type & 1;\n", "    return c->takes != 0 || type == MPL_PY_NONE;\n",
            "py:bad_arguments_are_reported_as_in_the_standard_library"),
     Mutant(56, "logging_shut_down_at_exit", "python/mplog/_setup.py",
-           "        is_first = _Root.handler is None\n"
-           "        _install()\n"
-           "        _export()\n",
-           "        is_first = _Root.handler is None\n"
-           "        _install()\n"
            "        _export()\n"
-           "        __import__(\"atexit\").register(shutdown)\n",
+           "        if accelerate:\n",
+           "        _export()\n"
+           "        __import__(\"atexit\").register(shutdown)\n"
+           "        if accelerate:\n",
            "py:atexit_and_del_at_shutdown_are_logged_without_noise"),
     Mutant(43, "refusal_not_told", "src/session/find.c",
            "    return refusal.reason;\n", "    return NULL;\n",

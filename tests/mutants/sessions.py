@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 36 to 40, 47, 57, 63, 73, 74 and 77 of docs/faults.md: sessions."""
+"""Rows 36 to 40, 47, 57, 63, 73, 74, 77 and 78 of docs/faults.md: sessions."""
 from mutant import Mutant
 
 MUTANTS = [
@@ -73,9 +73,21 @@ MUTANTS = [
            "    mpl_member_leave(current, next_membership);\n", "    mpl_process_set_membership(next_membership);\n",
            "change_of_file_under_load_loses_nothing"),
     Mutant(63, "set_up_in_a_child_not_told_from_a_first_one", "python/mplog/_setup.py",
-           "        if _is_child() and _join(True) and _has_set_up():\n",
-           "        if _is_inheriting() and _join(True) and _has_set_up():\n",
+           "    if _is_child() and _join(True) and _has_set_up():\n",
+           "    if _is_inheriting() and _join(True) and _has_set_up():\n",
            "py:a_later_set_up_in_a_child_is_ignored"),
+    Mutant(78, "locks_taken_in_another_order_than_logging", "python/mplog/_setup.py",
+           "        with logging._lock:\n"
+           "            is_held = lock.acquire()\n",
+           "        is_held = lock.acquire()\n"
+           "        with logging._lock:\n",
+           "py:dict_config_and_shutdown_at_once_both_end", hangs=True),
+    Mutant(78, "lock_of_another_thread_kept_by_a_child", "python/mplog/_setup.py",
+           "    _lock = threading.RLock()  # the thread that had it is not there\n", "    pass\n",
+           "py:child_that_is_forked_while_another_thread_shuts_down_can_do_so_too"),
+    Mutant(78, "formatter_set_meanwhile_forgotten", "python/mplog/_handler.py",
+           "        if self.formatter is not formatter:\n", "        if False:\n",
+           "py:formatter_that_is_set_while_a_handler_gets_ready_is_used"),
     Mutant(73, "session_that_has_ended_not_awaited", "src/session/setup.c",
            "        is_expected = true;\n", "        is_expected = error == 0;\n",
            "py:a_child_that_logs_after_its_session_has_ended_appends_to_the_file",

@@ -218,5 +218,98 @@ log.debug("x")
     equal(lines, ["MainProcess x"] * 2)
 
 
+# ---- other threads ----
+
+@test
+def formatter_that_is_set_while_a_handler_gets_ready_is_used():
+    lines, _, _ = program("""
+log = get_logger("a")
+log.setLevel("INFO")
+handler = mplog.Handler(log_file="app.log")
+log.addHandler(handler)
+add_sink = mplog._mplog.add_sink
+def add_sink_slowly(options):
+    index = add_sink(options)
+    mplog._mplog.add_sink = add_sink
+    other = threading.Thread(target=handler.setFormatter, args=(logging.Formatter("new %(message)s"),))
+    other.start()
+    other.join()
+    return index
+mplog._mplog.add_sink = add_sink_slowly
+for _ in range(3):
+    log.info("x")
+""")
+    equal(lines[1:], ["new x"] * 2)
+
+
+@test
+def shutdown_while_a_handler_gets_ready_makes_no_noise():
+    program("""
+setup()
+log = logging.getLogger("a")
+handler = logging.getLogger().handlers[0]
+handler.setFormatter(None)
+join = mplog._mplog.join
+def join_late(asks_parents):
+    mplog._mplog.join = join
+    mplog.shutdown_logging()
+    return join(asks_parents)
+mplog._mplog.join = join_late
+log.info("x")
+log.info("x")
+""")
+
+
+CONFIG_MEANWHILE = """
+import logging.config
+setup()
+other = threading.Thread(target=%s)
+def filter_that_takes_its_time():
+    other.start()
+    time.sleep(0.3)
+    return logging.Filter()
+logging.config.dictConfig({
+    "version": 1, "filters": {"slow": {"()": filter_that_takes_its_time}},
+    "handlers": {"file": {"class": "mplog.Handler", "log_file": "other.log"}}, "loggers": {"b": {"handlers": ["file"]}},
+})
+other.join()
+"""
+
+
+def dict_config_and(call):
+    """dictConfig has logging's lock all the time, and our handlers want ours; set-up and shutdown want both."""
+    program(CONFIG_MEANWHILE % call, timeout=20)
+
+
+support.case(dict_config_and, "mplog.shutdown_logging", name="dict_config_and_shutdown_at_once_both_end")
+support.case(dict_config_and, "setup, kwargs={'log_file': 'third.log'}", name="dict_config_and_setup_at_once_both_end")
+
+
+@test
+def child_that_is_forked_while_another_thread_shuts_down_can_do_so_too():
+    _, _, out = program(support.COLLECTORS + """
+import signal
+setup()
+get_logger("a").info("x")
+mplog.flush()
+helpers = collectors(os.environ["MPLOG_RING_DIR"])
+for helper in helpers: os.kill(helper, signal.SIGSTOP)
+get_logger("a").info("y")
+other = threading.Thread(target=mplog.shutdown_logging)
+other.start()
+time.sleep(0.3)
+is_waiting = other.is_alive()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    mplog.shutdown_logging()
+    os._exit(0)
+for helper in helpers: os.kill(helper, signal.SIGCONT)
+other.join()
+print(len(helpers), is_waiting, os.waitpid(pid, 0)[1])
+""", err=None)
+    equal(out, "1 True 0\n")
+
+
 if __name__ == "__main__":
     sys.exit(support.main())
