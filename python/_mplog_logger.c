@@ -14,8 +14,9 @@
 enum { DEBUG, INFO, WARNING, ERROR, CRITICAL, LEVELS };
 static PyObject *level_object[LEVELS];
 
-/* The stock method is at work in this thread, and what it calls of us is not to try the short way again. */
-static _Thread_local bool is_in_stock MPL_TLS_MODEL;
+/* Stock methods that are at work in this thread: what they call of us is not to try the short way again. A count, since
+ * greenlets may leave them in another order than they came. */
+static _Thread_local unsigned in_stock MPL_TLS_MODEL;
 
 /* ---- the stock methods ---- */
 
@@ -57,10 +58,9 @@ static PyObject *call_stock(PyObject *self, PyObject *name, PyObject *const *arg
     PyObject *f = PyObject_GetAttr(mplpy_logger_base, name);
     if (!f)
         return NULL;
-    bool was_in_stock = is_in_stock;
-    is_in_stock = true;
+    in_stock++;
     PyObject *result = call_with_self(f, self, args, nargs, kwnames);
-    is_in_stock = was_in_stock;
+    in_stock--;
     Py_DECREF(f);
     return result;
 }
@@ -245,7 +245,7 @@ static inline bool is_known_disabled(PyObject *self, int which)
 static inline bool is_known_fast(const struct mplpy_state *s, PyObject *self, int which)
 {
     return s && s->enabled_levels >> which & 1 && are_levels_current(s, self) && mplpy_world_is_standard() &&
-           mplpy_state_holds(s) && !is_in_stock && !mplpy_is_forced_slow;
+           mplpy_state_holds(s) && in_stock == 0 && !mplpy_is_forced_slow;
 }
 
 static void note_level(struct mplpy_state *s, PyObject *self, int level, bool is_on)
@@ -266,7 +266,7 @@ static int try_log(PyObject *self, PyObject *level_obj, int level, int skip, PyO
                    PyObject *kwnames)
 {
     struct mplpy_state *s = state_of(self);
-    if (mplpy_unlikely(!s || !s->is_plain || nargs < 1 || is_in_stock || !mplpy_world_is_standard()))
+    if (mplpy_unlikely(!s || !s->is_plain || nargs < 1 || in_stock > 0 || !mplpy_world_is_standard()))
         return 0;
     int is = is_enabled(s, self, level_obj);
     if (is <= 0) {
@@ -334,7 +334,7 @@ __attribute__((noinline)) static PyObject *log_at(PyObject *self, int which, PyO
         return NULL;
     if (mplpy_unlikely(is_late()))
         return log_late(self, level_object[which], args, nargs);
-    mplpy_stats.slow_calls += !is_in_stock;
+    mplpy_stats.slow_calls += in_stock == 0;
     return call_stock(self, name, args, nargs, kwnames);
 }
 
@@ -355,7 +355,7 @@ LOG_METHOD(CRITICAL, critical)
 static PyObject *logger_exception(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     struct mplpy_state *s = state_of(self);
-    if (s && s->is_plain && nargs > 0 && !is_in_stock && mplpy_world_is_standard()) {
+    if (s && s->is_plain && nargs > 0 && in_stock == 0 && mplpy_world_is_standard()) {
         int is = is_enabled(s, self, level_object[ERROR]);
         if (is < 0)
             return NULL;
@@ -364,7 +364,7 @@ static PyObject *logger_exception(PyObject *self, PyObject *const *args, Py_ssiz
     }
     if (mplpy_unlikely(is_late()))
         return log_late(self, level_object[ERROR], args, nargs);
-    mplpy_stats.slow_calls += !is_in_stock;
+    mplpy_stats.slow_calls += in_stock == 0;
     return call_stock(self, mplpy_name.exception, args, nargs, kwnames);
 }
 
@@ -389,7 +389,7 @@ static PyObject *logger_log(PyObject *self, PyObject *const *args, Py_ssize_t na
         return NULL;
     if (mplpy_unlikely(is_late()) && nargs >= 2)
         return log_late(self, args[0], args + 1, nargs - 1);
-    mplpy_stats.slow_calls += !is_in_stock;
+    mplpy_stats.slow_calls += in_stock == 0;
     return call_stock(self, mplpy_name.log, args, nargs, kwnames);
 }
 
@@ -399,7 +399,7 @@ static int try_low_level(PyObject *self, PyObject *const *args, Py_ssize_t nargs
 {
     struct mplpy_state *s = state_of(self);
     int level, skip = PY_VERSION_HEX < 0x030B0000;
-    if (nargs != 3 || is_in_stock || mplpy_is_forced_slow || !is_level(args[0], &level) || !mplpy_is_text(args[1]) ||
+    if (nargs != 3 || in_stock > 0 || mplpy_is_forced_slow || !is_level(args[0], &level) || !mplpy_is_text(args[1]) ||
         !PyTuple_CheckExact(args[2]) || !s || !mplpy_world_is_standard())
         return 0;
     if (!s->is_fast || !mplpy_state_holds(s))
@@ -425,7 +425,7 @@ static PyObject *logger__log(PyObject *self, PyObject *const *args, Py_ssize_t n
         Py_RETURN_NONE;
     if (done < 0)
         return NULL;
-    mplpy_stats.slow_calls += !is_in_stock;
+    mplpy_stats.slow_calls += in_stock == 0;
     return call_stock(self, mplpy_name._log, args, nargs, kwnames);
 }
 

@@ -56,7 +56,28 @@ def check_unfinished(library):
         host.check(GREENLETS * LINES, are_killed=True, producers=GREENLETS)
 
 
+def check_switches_in_handlers():
+    """A handler of the program hands over in the middle of stock methods, which end in another order then."""
+    _, _, out = support.program("""
+import greenlet
+setup()
+log, other = get_logger("a"), get_logger("b")
+class Switching(logging.NullHandler):
+    def handle(self, record):
+        greenlet.getcurrent().parent.switch()
+log.addHandler(Switching())
+greenlets = [greenlet.greenlet(lambda: log.info("x")) for _ in range(2)]
+for g in greenlets * 2:
+    g.switch()
+before = mplog._mplog.stats()["fast_calls"]
+other.info("x")
+print([g.dead for g in greenlets], mplog._mplog.stats()["fast_calls"] - before)
+""")
+    equal(out, "[True, True] 1\n", "ended, and calls that went the short way after that")
+
+
 def main(name):
+    support.case(check_switches_in_handlers, name="handler_that_switches_greenlets_leaves_the_short_way_open")
     support.case(check, name, "joined", GREENLETS * LINES, GREENLETS, name="greenlets_of_%s_lose_nothing" % name)
     support.case(check, name, "fork", (GREENLETS + 2) * LINES, GREENLETS + 2,
                  name="fork_under_%s_loses_nothing" % name)
