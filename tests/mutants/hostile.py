@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Unlicense
-"""Rows 41 to 46, 49 to 52, 56 to 60 and 76 of docs/faults.md: hostile or broken input, and hosts."""
+"""Rows 41 to 46, 49 to 52, 56 to 60 and 79 of docs/faults.md: hostile or broken input, and hosts."""
 from mutant import Mutant
 
 MUTANTS = [
@@ -139,13 +139,13 @@ MUTANTS = [
            "    PyErr_Clear();\n",
            "    PyErr_Clear();\n",
            "py:interrupts_and_exits_while_arguments_are_formatted_reach_the_program"),
-    Mutant(76, "path_let_go_before_it_is_forgotten", "python/_mplog_state.c",
+    Mutant(79, "path_let_go_before_it_is_forgotten", "python/_mplog_state.c",
            "    s->is_fast = s->is_plain = false;\n"
            "    s->disabled_levels = s->enabled_levels = 0;\n"
            "    s->cache = NULL;\n",
            "    s->cache = NULL;\n",
            "py:handler_that_logs_when_it_goes_leaves_nothing"),
-    Mutant(76, "path_looked_at_twice_at_once_believed", "python/_mplog_state.c",
+    Mutant(79, "path_looked_at_twice_at_once_believed", "python/_mplog_state.c",
            "    if (refresh != refreshes) {\n", "    if (refresh > refreshes) {\n",
            "py:handler_that_a_destructor_adds_in_the_middle_of_a_call_is_called"),
     Mutant(51, "conversions_take_any_type", "python/_mplog_format.c",
