@@ -152,14 +152,29 @@ static PyObject *session_shutdown(PyObject *Py_UNUSED(module), PyObject *Py_UNUS
     Py_RETURN_NONE;
 }
 
+/* The thread that waits in session_flush, without the interpreter's lock. */
+static _Thread_local PyThreadState *waiting MPL_TLS_MODEL;
+
+/* As for all waits of Python's (PEP 475): signal handlers run meanwhile, and what they raise ends the wait. */
+static bool is_interrupted(void)
+{
+    PyEval_RestoreThread(waiting);
+    bool is = PyErr_CheckSignals() < 0;
+    waiting = PyEval_SaveThread();
+    return is;
+}
+
 static PyObject *session_flush(PyObject *Py_UNUSED(module), PyObject *arg)
 {
-    int error;
     long timeout_ms = PyLong_AsLong(arg);
     if (timeout_ms == -1 && PyErr_Occurred())
         return NULL;
-    Py_BEGIN_ALLOW_THREADS error = mplog_flush((int)timeout_ms);
-    Py_END_ALLOW_THREADS return PyBool_FromLong(error == 0);
+    PyThreadState *outer = waiting; /* a signal handler may flush, too */
+    waiting = PyEval_SaveThread();
+    int error = mpl_session_flush((int)timeout_ms, is_interrupted);
+    PyEval_RestoreThread(waiting);
+    waiting = outer;
+    return error == -EINTR && PyErr_Occurred() ? NULL : PyBool_FromLong(error == 0);
 }
 
 static PyObject *session_flush_at_end(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))

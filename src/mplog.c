@@ -174,7 +174,7 @@ int mplog_install_crash_handler(void)
     return error;
 }
 
-int mplog_flush(int timeout_ms) { return mpl_session_flush(timeout_ms); }
+int mplog_flush(int timeout_ms) { return mpl_session_flush(timeout_ms, NULL); }
 
 void mplog_shutdown_logging(void) { mpl_session_shutdown(); }
 

@@ -97,8 +97,8 @@ def flush(timeout=5.0):
     """Waits until all records that any process of the session logged before now are written.
 
     timeout: seconds, int or float. Returns False if it has expired, or if a file cannot be written for so long that it
-    is not waited for; True at once where logging is not set up. Raises
-    TypeError or ValueError if timeout is no number of seconds.
+    is not waited for; True at once where logging is not set up. Signal handlers run meanwhile; what they raise, as
+    Ctrl-C does, ends the wait. Raises TypeError or ValueError if timeout is no number of seconds.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
         raise TypeError("timeout: seconds are expected, not %r" % (timeout,))

@@ -111,7 +111,8 @@ int mpl_session_start_recovery(const char *dir, const struct mpl_options *o);
 
 int mpl_session_setup(const struct mplog_options *o);
 void mpl_session_shutdown(void);
-int mpl_session_flush(int timeout_ms);
+/* `is_over_fn` (NULL: nobody) is asked every 50 ms, without a lock; -EINTR, without a sentence, if it says so. */
+int mpl_session_flush(int timeout_ms, bool (*is_over_fn)(void));
 bool mpl_session_is_setup(void);
 int mpl_session_set_level(const char *name, int level);
 

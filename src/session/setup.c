@@ -358,7 +358,7 @@ int mpl_session_setup(const struct mplog_options *o)
 {
     /* What was logged under former options is in the file before anything under the new ones can be. */
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
-        mpl_session_flush(EXIT_WAIT_MS);
+        mpl_session_flush(EXIT_WAIT_MS, NULL);
     if (!mpl_process_lock())
         return mpl_fail(EDEADLK, "set-up: called from a signal handler inside mplog, or out of memory");
     mpl_error_clear();
@@ -461,8 +461,8 @@ static bool need_collector_locked(void)
     return is_member;
 }
 
-/* Without a sentence. */
-static int wait_until_written(int timeout_ms)
+/* Without a sentence. `is_over_fn` (may be NULL) is asked after each look: -EINTR if it says so. */
+static int wait_until_written(int timeout_ms, bool (*is_over_fn)(void))
 {
     if (!mpl_process_lock())
         return -EDEADLK;
@@ -487,6 +487,8 @@ static int wait_until_written(int timeout_ms)
             return 0; /* shut down meanwhile, which has flushed */
         if (session != mpl_process.sessions)
             return 0; /* another session: the set-up has flushed this one */
+        if (is_over_fn && is_over_fn())
+            return -EINTR;
         is_first = false;
     }
     /* Partner: say_how_far in collector/pass.c, which stores it before the mark that ended the wait. */
@@ -499,10 +501,10 @@ static uint64_t waited_in_vain_ms(void)
     return current->vain_at == mpl_wake_progress(mpl_process.control) ? current->vain_ms : 0;
 }
 
-static int flush(int timeout_ms)
+static int flush(int timeout_ms, bool (*is_over_fn)(void))
 {
-    int error = wait_until_written(timeout_ms);
-    if (mpl_process_lock()) {
+    int error = wait_until_written(timeout_ms, is_over_fn);
+    if (error != -EINTR && mpl_process_lock()) {
         current->is_behind = error == -EIO || error == -ETIMEDOUT;
         current->vain_ms = error == -ETIMEDOUT ? waited_in_vain_ms() + (uint64_t)timeout_ms : 0;
         current->vain_at = mpl_wake_progress(mpl_process.control);
@@ -519,17 +521,17 @@ void mpl_session_flush_at_end(void)
         waited_ms = waited_in_vain_ms();
         mpl_process_unlock();
     }
-    flush(waited_ms < EXIT_WAIT_MS ? EXIT_WAIT_MS - (int)waited_ms : 0);
+    flush(waited_ms < EXIT_WAIT_MS ? EXIT_WAIT_MS - (int)waited_ms : 0, NULL);
 }
 
-int mpl_session_flush(int timeout_ms)
+int mpl_session_flush(int timeout_ms, bool (*is_over_fn)(void))
 {
     bool is_waiting;
     char text[MPL_ERROR_MAX];
     struct mpl_text t = {text, 0, sizeof text};
     timeout_ms = timeout_ms < 0 ? EXIT_WAIT_MS : timeout_ms;
-    int error = flush(timeout_ms);
-    if (!error || !mpl_process_lock())
+    int error = flush(timeout_ms, is_over_fn);
+    if (!error || error == -EINTR || !mpl_process_lock())
         return error;
     if (mpl_process_membership() == MPL_PROCESS_MEMBER)
         mpl_unwritten_describe(current, &t, &is_waiting);

@@ -60,8 +60,8 @@ MUTANTS = [
            "        return !is_other_boot;\n",
            "dead_pid_namespace_is_recovered_from_outside"),
     Mutant(72, "each_wait_at_the_end_takes_its_time", "src/session/setup.c",
-           "    flush(waited_ms < EXIT_WAIT_MS ? EXIT_WAIT_MS - (int)waited_ms : 0);\n",
-           "    flush(waited_ms < UINT64_MAX ? EXIT_WAIT_MS : 0);\n",
+           "    flush(waited_ms < EXIT_WAIT_MS ? EXIT_WAIT_MS - (int)waited_ms : 0, NULL);\n",
+           "    flush(waited_ms < UINT64_MAX ? EXIT_WAIT_MS : 0, NULL);\n",
            "py:an_exit_waits_once_for_a_helper_that_does_nothing",
            "py:handlers_that_are_flushed_in_turn_wait_once_together"),
     Mutant(72, "wait_in_vain_forgotten", "src/session/setup.c",
@@ -74,10 +74,8 @@ MUTANTS = [
            "    return current->vain_ms;\n",
            "py:an_exit_waits_again_after_progress"),
     Mutant(72, "flush_of_the_program_has_no_time_left", "src/session/setup.c",
-           "    int error = flush(timeout_ms);\n"
-           "    if (!error || !mpl_process_lock())\n",
-           "    int error = flush(current->vain_ms > 0 ? 0 : timeout_ms);\n"
-           "    if (!error || !mpl_process_lock())\n",
+           "    int error = flush(timeout_ms, is_over_fn);\n",
+           "    int error = flush(current->vain_ms > 0 ? 0 : timeout_ms, is_over_fn);\n",
            "py:a_flush_waits_each_time_as_long_as_it_was_told"),
     Mutant(75, "losses_looked_for_with_records_alone", "src/collector/pass.c",
            "r->is_closing || is_idle(c, r)) {", "r->is_closing) {",
@@ -118,4 +116,7 @@ MUTANTS = [
     Mutant(76, "thread_that_sleeps_not_told_to_stop", "src/collector/thread.c",
            "    wake(t, control_fd);\n", "    (void)wake, (void)control_fd;\n",
            "unit:thread_that_sleeps_is_woken_to_stop"),
+    Mutant(72, "flush_that_cannot_be_interrupted", "src/session/setup.c",
+           "        if (is_over_fn && is_over_fn())\n", "        if (0 && is_over_fn && is_over_fn())\n",
+           "py:an_interrupt_ends_a_flush"),
 ]

@@ -222,6 +222,23 @@ def a_flush_waits_each_time_as_long_as_it_was_told():
 
 
 @test
+def an_interrupt_ends_a_flush():
+    """What it waited is no reason for the exit to wait less."""
+    end_with_stopped_helper(LOG + """
+import signal
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+begin = time.monotonic()
+try:
+    mplog.flush(20)
+    os._exit(3)
+except KeyboardInterrupt:
+    pass
+assert time.monotonic() - begin < 10
+""", WAIT_S + 0.2)
+
+
+@test
 def an_exit_waits_again_after_progress():
     lines, _, _ = program(support.COLLECTORS + """
 import signal, subprocess
