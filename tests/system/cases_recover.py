@@ -489,7 +489,7 @@ def setup_that_is_killed_leaves_nothing_for_long(t):
         leftovers += len(files_below(t.ring_dir)) > 0
     then = time.time() - OLD
     for path in files_below(t.ring_dir):
-        if ".new-" in os.path.basename(path):
+        if ".new-" in path or ".gone-" in path:  # a short program may have ended, and its collector be deleting
             os.utime(path, (then, then))
     recover(t)
     t.note(f"{leftovers} of {turn + 1} kills left something")
