@@ -108,13 +108,13 @@ def flush(timeout=5.0):
 
 
 def set_level(name, level):
-    """Overrides the level of the logger of that name (None: root) in all processes of the session.
+    """Overrides the level of the logger of that name (None or "": root) in all processes of the session.
 
     level: a level's name or number; logging.NOTSET ends the override. A process notices with its next call of a logger
     of ours; loggers of other classes do not. Raises OSError without a session, ValueError or TypeError for a wrong
     value.
     """
-    _mplog.set_level(name, _setup._check_level(level))
+    _mplog.set_level(name if name != "" else None, _setup._check_level(level))
 
 
 def init_worker():

@@ -52,8 +52,9 @@ class Handler(_mplog.HandlerBase):
 
     level, filters and formatter are honoured. An exact logging.Formatter is left to the collector where it can do the
     same, as it is with the first record: call setFormatter again after a change. A subclass formats at the call.
-    close() waits until everything is written; a record after that is taken as before. Thread-safe and fork-safe; holds
-    no lock while it waits.
+    close() waits until everything is written; a record after that is taken as before. A session has at most 32 files
+    and streams, all there were since it began: a handler per job is not what this is for. Thread-safe and fork-safe;
+    holds no lock while it waits.
 
     Raises ValueError or TypeError for wrong arguments, and for those of a file without log_file; OSError if log_file
     cannot be opened.

@@ -199,6 +199,9 @@ void mpl_account_prepare(struct mpl_collector *c, uint64_t tag);
 /* That sink will not have the line, which stands for `weight` records. */
 void mpl_loss_count(struct mpl_collector *c, struct mpl_sink *s, const struct mpl_line *line, uint64_t weight);
 
+/* Where losses are told that are no sink's own: everywhere, since nobody knows where those records would have gone. */
+uint32_t mpl_loss_sinks(const struct mpl_collector *c);
+
 /* Lines for losses that no line tells of yet. */
 void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r);
 void mpl_loss_report_member(struct mpl_collector *c, struct mpl_member_view *m);

@@ -292,13 +292,11 @@ static enum emitted offer(struct emission *e, uint32_t *takers)
     return EMITTED;
 }
 
-/* `weight` records are lost where the line is not taken: 1, or what a line of our own stands for. */
+/* `sinks`: a mask. `weight` records are lost where the line is not taken: 1, or what a line of our own stands for. */
 static enum emitted emit(struct emission *e, const struct mpl_line *line, uint32_t sinks, uint64_t weight)
 {
     struct mpl_collector *c = e->c;
     uint32_t wanted = 0;
-    if (sinks == MPL_SINKS_SHARED)
-        sinks = c->sinks_shared;
     for (uint32_t i = 0; i < c->sink_count; i++)
         wanted |= (uint32_t)(line->level >= c->sink[i]->level) << i;
     wanted &= sinks;
@@ -353,7 +351,7 @@ static bool copy_out(struct mpl_collector *c, const struct mpl_ring_view *r)
 /* A line in the place of a record that cannot be shown. False: blocked. */
 static bool replace_record(struct mpl_collector *c, const struct mpl_ring_view *r, enum mpl_loss cause)
 {
-    if (!mpl_emit_notice(c, UINT32_MAX, 1, r->member, r,
+    if (!mpl_emit_notice(c, mpl_loss_sinks(c), 1, r->member, r,
                          cause == MPL_LOSS_MEMORY ? "a record of %u bytes was lost: out of memory"
                                                   : "a damaged record of %u bytes was skipped",
                          r->record_bytes))
@@ -374,7 +372,7 @@ static enum emitted emit_raw(struct mpl_collector *c, struct mpl_ring_view *r, c
             return DAMAGED;
         line.level = record.level;
     }
-    return emit(&e, &line, raw->head.sinks, 1);
+    return emit(&e, &line, raw->head.sinks == MPL_SINKS_SHARED ? c->sinks_shared : raw->head.sinks, 1);
 }
 
 bool mpl_emit_record(struct mpl_collector *c, struct mpl_ring_view *r)

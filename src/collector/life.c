@@ -156,14 +156,18 @@ static void format_time(char text[32], int64_t wall_ns)
         strcpy(text, "an unknown time");
 }
 
+/* Where the log is that what happens to the session belongs in: a program may have set up nothing but handlers. */
+static uint32_t notice_sinks(const struct mpl_collector *c) { return c->sinks_shared ? c->sinks_shared : c->sinks_up; }
+
 /* Into the log, once, before its session is removed. */
 static bool tell_recovery(struct mpl_collector *c, uint64_t records)
 {
     char when[32];
     int64_t newest_ns = c->newest_stamp ? mpl_clock_wall_of(&c->wall, c->newest_stamp) : 0;
     format_time(when, newest_ns > c->pulse_ns ? newest_ns : c->pulse_ns);
-    return mpl_emit_notice(c, UINT32_MAX, 0, NULL, NULL, "%" PRIu64 " %s of a session that ended at %s %s recovered",
-                           records, records == 1 ? "record" : "records", when, records == 1 ? "was" : "were");
+    return mpl_emit_notice(c, notice_sinks(c), 0, NULL, NULL,
+                           "%" PRIu64 " %s of a session that ended at %s %s recovered", records,
+                           records == 1 ? "record" : "records", when, records == 1 ? "was" : "were");
 }
 
 enum next { GO_ON, REMOVED, LEFT_BEHIND };
@@ -288,7 +292,7 @@ static void tell_of_deaths(struct mpl_collector *c, const struct mpl_life *life,
     }
     /* Where there is no room now, the next pass tells. */
     c->follows_helper = count > 0 &&
-                        !mpl_emit_notice(c, UINT32_MAX, 0, NULL, NULL,
+                        !mpl_emit_notice(c, notice_sinks(c), 0, NULL, NULL,
                                          "the helper has died %u times within a minute, a thread of process %ld writes "
                                          "the log for now",
                                          count, (long)getpid());

@@ -15,6 +15,8 @@ _Static_assert(MPL_LOSS_FULL + MPL_LOST_CORRUPT == MPL_LOSS_CORRUPT_BYTES &&
                    MPL_LOSS_DAMAGED == MPL_RING_LOSSES + MPL_SEGMENT_LOSSES,
                "the account has all causes");
 
+uint32_t mpl_loss_sinks(const struct mpl_collector *c) { return c->sinks_up | c->sinks_shared; }
+
 void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r)
 {
     static const char *const causes[MPL_RING_LOSSES] = {
@@ -29,7 +31,7 @@ void mpl_loss_report_ring(struct mpl_collector *c, struct mpl_ring_view *r)
         uint64_t more = lost - r->lost_reported[cause];
         if (more == 0)
             continue;
-        if (!mpl_emit_notice(c, UINT32_MAX, more, r->member, r, "%" PRIu64 " %s lost: %s", more,
+        if (!mpl_emit_notice(c, mpl_loss_sinks(c), more, r->member, r, "%" PRIu64 " %s lost: %s", more,
                              cause == MPL_LOST_CORRUPT ? "bytes were"
                              : more == 1               ? "record was"
                                                        : "records were",
@@ -81,7 +83,7 @@ void mpl_loss_report_member(struct mpl_collector *c, struct mpl_member_view *m)
         uint64_t more = lost - m->lost_reported[cause];
         if (more == 0)
             continue;
-        if (!mpl_emit_notice(c, UINT32_MAX, more, m, named_ring(m), "%" PRIu64 " %s lost: %s", more,
+        if (!mpl_emit_notice(c, mpl_loss_sinks(c), more, m, named_ring(m), "%" PRIu64 " %s lost: %s", more,
                              more == 1 ? "record was" : "records were", causes[cause]))
             return;
         m->lost_reported[cause] = lost;

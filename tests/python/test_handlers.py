@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Unlicense
 """Handlers with files of their own, alone and beside a set-up, in one process and many."""
+import re
 import sys
 
+import support
 from support import Folder, case, equal, main, run, test, true
 
 SETUP = """
@@ -37,6 +39,37 @@ case(check_child_of_handlers, "log_file='app.log', log_to_stderr=False", "app.lo
      name="set_up_in_a_child_of_a_program_with_handlers_alone_is_honoured")
 case(check_child_of_handlers, "log_to_stderr=True", "stderr",
      name="set_up_of_stderr_in_a_child_of_a_program_with_handlers_alone_is_honoured")
+
+
+def check_losses_are_told(files, setup):
+    """Nobody knows where a record would have gone that found no room: each file tells of it."""
+    with Folder() as folder:
+        result = run(SETUP + support.COLLECTORS + """
+import signal
+%s
+log = get_logger("a")  # one record for both files
+log.warning("first")
+mplog.flush()
+pid, = collectors(os.environ["MPLOG_RING_DIR"])
+os.kill(pid, signal.SIGSTOP)
+for i in range(3000):
+    log.warning("%%d %%s", i, "x" * 100)
+os.kill(pid, signal.SIGCONT)
+mplog.flush()
+""" % setup, folder, MPLOG_OVERFLOW="drop", MPLOG_RING_MAX_BYTES="65536")
+        equal((result.status, result.err), (0, ""))
+        for file in files:
+            lines = folder.lines(file)
+            told = [re.search(r"(\d+) records were lost: the ring was full$", line) for line in lines]
+            lost = sum(int(found.group(1)) for found in told if found)
+            true(lost > 0, "%s does not tell of a loss" % file)
+            equal(lost + sum(not found for found in told), 3001)
+
+
+OWN = "logging.getLogger().addHandler(mplog.Handler('own.log'))"
+case(check_losses_are_told, ["own.log"], OWN, name="losses_are_told_where_there_are_handlers_alone")
+case(check_losses_are_told, ["app.log", "own.log"], "setup_logging(log_file='app.log', log_to_stderr=False)\n" + OWN,
+     name="losses_are_told_in_each_file")
 
 
 @test

@@ -303,6 +303,20 @@ p.join()
     equal([line.split()[-1] for line in lines], ["info", "debug", "info", "info"])
 
 
+@test
+def set_level_knows_the_root_logger_by_all_its_names():
+    lines, _, _ = program("""
+setup(level="INFO")
+log = get_logger("a")
+for name in (None, "", "root"):
+    mplog.set_level(name, "ERROR")
+    log.warning("not shown")
+    mplog.set_level(name, logging.NOTSET)
+    log.warning("shown %s", name)
+""")
+    equal(lines, ["MainProcess shown None", "MainProcess shown ", "MainProcess shown root"])
+
+
 # ---- other people's handlers, streams and configuration ----
 
 @test

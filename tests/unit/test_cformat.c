@@ -195,7 +195,8 @@ static void parse_more_than_the_limits_is_refused(void)
     CHECK_INT(parse_repeated(&f, "%%", MPL_CFORMAT_SPECS_MAX), 0);
     CHECK_INT(f.conversion_count, MPL_CFORMAT_SPECS_MAX);
     CHECK_INT(parse_repeated(&f, "%%", MPL_CFORMAT_SPECS_MAX + 1), -E2BIG);
-    CHECK_INT(parse_repeated(&f, "x%d", MPL_CFORMAT_SPECS_MAX / 2 + 1), -E2BIG);
+    CHECK_INT(parse_repeated(&f, "x%d", MPL_CFORMAT_ARGS_MAX), 0); /* all arguments, whatever stands around them */
+    CHECK_INT(parse_repeated(&f, "x%d", MPL_CFORMAT_ARGS_MAX + 1), -E2BIG);
     CHECK_INT(mpl_cformat_parse(&f, MPL_STR("%32$d")), 0);
     CHECK_INT(mpl_cformat_parse(&f, MPL_STR("%33$d")), -E2BIG);
 }
