@@ -29,7 +29,10 @@ struct plan {
     volatile int error;
 };
 
-static int exec_helper(void *arg)
+/* AddressSanitizer does not know the stacks that these run on, and would say so on the host's stderr. */
+#define ON_OWN_STACK __attribute__((no_sanitize("address")))
+
+ON_OWN_STACK static int exec_helper(void *arg)
 {
     struct plan *plan = arg;
     setsid();
@@ -42,7 +45,7 @@ static int exec_helper(void *arg)
 
 /* The child in between: its end makes the helper an orphan, whom init adopts. CLONE_VFORK: each waits until the one it
  * started has executed or ended. No exit signal: the host is not told and cannot reap it by accident. */
-static int start_helper(void *arg)
+ON_OWN_STACK static int start_helper(void *arg)
 {
     struct plan *plan = arg;
     pid_t pid = clone(exec_helper, plan->inner_stack + STACK_BYTES, CLONE_VM | CLONE_VFORK, plan);
