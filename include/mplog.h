@@ -238,7 +238,8 @@ MPLOG_END_DECLS_
  * The format is a string literal of printf, checked by the compiler, with up to 32 arguments. It is rendered by the
  * collector, in the C locale. Strings are copied during the call. Arguments are evaluated only if the level is enabled.
  * %s of NULL gives (null), %m the error text of errno, %ls and %lc UTF-8. %n is refused: the record then shows the
- * format. Messages above 16 MiB are cut, and the line says by how much. */
+ * format, as it does where conversions, texts between them and %% are more than 66. Messages above 16 MiB are cut, and
+ * the line says by how much. */
 #define mplog_debug(logger, ...) mplog_log(logger, MPLOG_DEBUG, __VA_ARGS__)
 #define mplog_info(logger, ...) mplog_log(logger, MPLOG_INFO, __VA_ARGS__)
 #define mplog_warning(logger, ...) mplog_log(logger, MPLOG_WARNING, __VA_ARGS__)

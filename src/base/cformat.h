@@ -17,7 +17,7 @@
 #include "base/text.h"
 
 #define MPL_CFORMAT_ARGS_MAX 32u  /* as many as mplog.h's macros take */
-#define MPL_CFORMAT_SPECS_MAX 80u /* conversions, the literal text around each, and some "%%" */
+#define MPL_CFORMAT_SPECS_MAX 66u /* conversions and the literal text around each; log calls have them on their stack */
 
 /* How an argument travels. */
 enum mpl_arg_class {
