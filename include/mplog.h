@@ -170,9 +170,11 @@ struct mplog_options {
  * added: then a session of the child's own starts.
  *
  * 0, or -errno with a sentence in mplog_last_error() that names the option, its value and the reason; then nothing has
- * changed and nothing is left behind. -EINVAL: an option's value. -ENOENT, -EACCES, -EISDIR ...: log_file cannot be
- * opened. Waits for the helper to start (about 1 ms; at most 5 s). Sets the environment variable MPLOG_SESSION, by
- * which children that exec find the session: like every setenv, not while other threads read the environment. */
+ * changed and nothing is left behind, but that a file is empty where file_mode is "w" and only a last step failed, such
+ * as the start of a collector: it is emptied before a child can find the session and log into it. -EINVAL: an option's
+ * value. -ENOENT, -EACCES, -EISDIR ...: log_file cannot be opened. Waits for the helper to start (about 1 ms; at most
+ * 5 s). Sets the environment variable MPLOG_SESSION, by which children that exec find the session: like every setenv,
+ * not while other threads read the environment. */
 MPLOG_API int mplog_setup_logging(const struct mplog_options *options);
 
 /* Sets one option from text, spelled as in the environment: name "max_bytes" or "max-bytes", value "10M". The string is

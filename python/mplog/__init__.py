@@ -57,6 +57,7 @@ def setup_logging(level="INFO", log_file=None, log_to_stderr=True, format_string
     and the options are ignored.
 
     Raises ValueError or TypeError for a wrong value, OSError if log_file cannot be opened; then nothing has changed.
+    Where only a last step fails, as the start of a collector, a file of mode "w" has been emptied.
     Not to be called while another thread forks.
     """
     _setup.setup({

@@ -53,6 +53,15 @@ static inline struct mplog_options hand_options(void)
     return o;
 }
 
+/* What comes between two steps, once. */
+static inline void hand_moment(void (**fn)(void))
+{
+    void (*do_fn)(void) = *fn;
+    *fn = NULL;
+    if (do_fn)
+        do_fn();
+}
+
 /* Ends a collector as its death would: nothing in shared memory changes. */
 static inline void hand_kill_collector(void)
 {

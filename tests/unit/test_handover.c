@@ -21,19 +21,11 @@ static char other_log[sizeof hand_dir + 16];
 
 static void (*at_truncate_fn)(void), (*at_unlock_fn)(void);
 
-static void run_moment(void (**moment)(void))
-{
-    void (*fn)(void) = *moment;
-    *moment = NULL;
-    if (fn)
-        fn();
-}
-
 int __real_mpl_file_truncate(struct mpl_file *f);
 int __wrap_mpl_file_truncate(struct mpl_file *f);
 int __wrap_mpl_file_truncate(struct mpl_file *f)
 {
-    run_moment(&at_truncate_fn);
+    hand_moment(&at_truncate_fn);
     return __real_mpl_file_truncate(f);
 }
 
@@ -42,7 +34,7 @@ void __wrap_mpl_control_unlock(int fd);
 void __wrap_mpl_control_unlock(int fd)
 {
     __real_mpl_control_unlock(fd);
-    run_moment(&at_unlock_fn);
+    hand_moment(&at_unlock_fn);
 }
 
 /* ---- files that are emptied ---- */

@@ -17,19 +17,11 @@
 /* What comes between, once. */
 static void (*at_commit_fn)(void), (*at_claim_fn)(void), (*at_slot_fn)(void);
 
-static void pass_moment(void (**fn)(void))
-{
-    void (*do_fn)(void) = *fn;
-    *fn = NULL;
-    if (do_fn)
-        do_fn();
-}
-
 bool __real_mpl_commit(struct mpl_collector *c);
 bool __wrap_mpl_commit(struct mpl_collector *c);
 bool __wrap_mpl_commit(struct mpl_collector *c)
 {
-    pass_moment(&at_commit_fn);
+    hand_moment(&at_commit_fn);
     return __real_mpl_commit(c);
 }
 
@@ -38,7 +30,7 @@ struct mpl_ring_map *__wrap_mpl_claim_ring(enum mpl_claim purpose, uint64_t data
 struct mpl_ring_map *__wrap_mpl_claim_ring(enum mpl_claim purpose, uint64_t data_bytes, uint64_t record_bytes)
 {
     struct mpl_ring_map *m = __real_mpl_claim_ring(purpose, data_bytes, record_bytes);
-    pass_moment(&at_claim_fn);
+    hand_moment(&at_claim_fn);
     return m;
 }
 
@@ -47,7 +39,7 @@ int __wrap_mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word, uint
 int __wrap_mpl_slot_claim(struct mpl_control *c, pid_t pid, uint64_t *word, uint64_t *serial)
 {
     int slot = __real_mpl_slot_claim(c, pid, word, serial);
-    pass_moment(&at_slot_fn);
+    hand_moment(&at_slot_fn);
     return slot;
 }
 
